@@ -1,0 +1,5 @@
+//go:build race
+
+package axdr_test
+
+const raceEnabled = true

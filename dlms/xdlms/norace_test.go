@@ -1,0 +1,5 @@
+//go:build !race
+
+package xdlms
+
+const raceEnabled = false
