@@ -23,6 +23,11 @@ func octets(t testing.TB, s string) []byte {
 	return b
 }
 
+// fiftyDigits are the contents of a string that the examples of the standard
+// send whole, in a list and in blocks.
+const fiftyDigits = "01020304050607080910111213141516171819202122232425" +
+	"26272829303132333435363738394041424344454647484950"
+
 // elements are valid: octets, what an appender makes of the value, and the text.
 var elements = []struct {
 	name string
@@ -42,6 +47,7 @@ var elements = []struct {
 	{"double-long-unsigned", "0600A9C3F2", axdr.AppendDoubleLongUnsigned(nil, 11125746), "double-long-unsigned 11125746"},
 	{"octet-string", "090601000108FF00", axdr.AppendOctetString(nil, []byte{1, 0, 1, 8, 255, 0}), "octet-string 01000108ff00"},
 	{"octet-string of text", "09024131", axdr.AppendOctetString(nil, []byte("A1")), `octet-string "A1"`},
+	{"octet-string of 50", "0932" + fiftyDigits, nil, "octet-string " + fiftyDigits},
 	{"octet-string empty", "0900", axdr.AppendOctetString(nil, nil), `octet-string ""`},
 	{"octet-string, length 81", "098102AABB", nil, "octet-string aabb"},
 	{"octet-string, length 84", "098400000002AABB", nil, "octet-string aabb"},

@@ -131,7 +131,7 @@ func FuzzDecoder(f *testing.F) {
 	f.Fuzz(func(t *testing.T, program, b []byte) {
 		var d axdr.Decoder
 		d.Reset(b)
-		for _, op := range program {
+		for _, op := range program[:min(len(program), 64)] {
 			before, failed := len(d.Rest()), d.Err() != nil
 			zero := decoderStep(&d, op)
 			require.LessOrEqual(t, len(d.Rest()), before)
@@ -142,7 +142,9 @@ func FuzzDecoder(f *testing.F) {
 				require.ErrorAs(t, d.Err(), &syntax)
 				require.LessOrEqual(t, syntax.Offset, len(b))
 			} else {
-				require.Equal(t, b[len(b)-len(d.Rest()):], d.Rest())
+				if rest := d.Rest(); len(rest) > 0 {
+					require.Same(t, &b[len(b)-len(rest)], &rest[0])
+				}
 				require.LessOrEqual(t, d.Count(), len(b))
 			}
 		}

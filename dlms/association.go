@@ -1,0 +1,260 @@
+package dlms
+
+import (
+	"context"
+	"errors"
+	"fmt"
+
+	"github.com/telegraf-dlms/telegraf-dlms/dlms/acse"
+	"github.com/telegraf-dlms/telegraf-dlms/dlms/axdr"
+	"github.com/telegraf-dlms/telegraf-dlms/dlms/cosem"
+	"github.com/telegraf-dlms/telegraf-dlms/dlms/xdlms"
+)
+
+// DefaultConformance is what an association proposes: the services of a reader,
+// and none that writes.
+const DefaultConformance = xdlms.ConformanceGet | xdlms.ConformanceBlockTransferWithGetOrRead |
+	xdlms.ConformanceMultipleReferences | xdlms.ConformanceSelectiveAccess
+
+// AssociationConfig says how to associate. The zero value is an association
+// without authentication.
+type AssociationConfig struct {
+	Mechanism   acse.Mechanism    // None or Low
+	Password    []byte            // sent with Low only, and then in clear: any number of octets but none
+	Conformance xdlms.Conformance // what is proposed; 0: DefaultConformance
+	MaxPDU      int               // octets of the largest APDU that the meter may send, 0: 65535, < 0: 0 on the wire, which means no limit
+}
+
+// Parameters are what an AARE granted.
+type Parameters struct {
+	// Conformance are the services in force: those that the meter granted out of those proposed.
+	Conformance xdlms.Conformance
+	// Granted is the conformance block as the meter sent it.
+	Granted xdlms.Conformance
+	// AssumedGet says that GET was not granted and is used all the same, because without it an association would be
+	// good for nothing, and there are meters that leave the bit, or the whole block, 0.
+	AssumedGet bool
+	// MaxPDU is the largest APDU in octets that the meter takes; 0: no limit.
+	MaxPDU int
+	// Title is the meter's system title, 8 octets; nil if it sent none.
+	Title []byte
+}
+
+// An Association is an application association with a meter (clause 9.3.2). It
+// belongs to the goroutine of its Conn.
+type Association struct {
+	c      *Conn
+	params Parameters
+	maxPDU int   // octets of the largest APDU that the meter may send; 0: no limit
+	lost   error // why it is over
+
+	listFailures int // answers in a row that were none to a list
+	noLists      bool
+
+	request xdlms.GetRequest
+	single  [1]cosem.Attribute
+	choice  [1]*cosem.Selection
+	apdu    []byte // the request being sent
+	joined  []byte // the blocks of an answer
+	results []listResult
+}
+
+type listResult struct {
+	data   axdr.Data
+	result xdlms.DataAccessResult
+}
+
+// errSuperseded ends an association whose Conn has begun another one.
+var errSuperseded = errors.New("the association is over: another one was begun on its link")
+
+// Associate opens the link if there is one to open, and associates (COSEM-OPEN,
+// clause 9.3.2): one AARQ, in logical-name referencing without ciphering. An
+// association of before on this Conn is over.
+//
+// A refusal is a *RejectError; the link is closed behind it, best effort. Over
+// the wrapper a Conn whose AARQ was not answered cannot be used again, since a
+// late AARE could not be told from the next.
+func (c *Conn) Associate(ctx context.Context, cfg AssociationConfig) (*Association, error) {
+	switch {
+	case c.broken != nil:
+		return nil, c.broken
+	case cfg.Mechanism != acse.None && cfg.Mechanism != acse.Low:
+		return nil, fmt.Errorf("authentication %s is not supported: none and low are", cfg.Mechanism)
+	case cfg.Mechanism == acse.Low && len(cfg.Password) == 0:
+		return nil, errors.New("authentication low needs a password")
+	case cfg.MaxPDU > 65535:
+		return nil, fmt.Errorf("max PDU %d is out of range (0 to 65535)", cfg.MaxPDU)
+	}
+	if c.current != nil {
+		c.current.lost = errSuperseded
+		c.current = nil
+	}
+	a := &Association{c: c}
+	if err := a.establish(ctx, cfg); err != nil {
+		c.farewell(ctx)
+		return nil, err
+	}
+	c.current = a
+	return a, nil
+}
+
+// establish opens the link and the association.
+func (a *Association) establish(ctx context.Context, cfg AssociationConfig) error {
+	end := a.c.watch(ctx)
+	defer end()
+	if err := a.c.link.connect(ctx); err != nil {
+		return err
+	}
+	return a.open(ctx, cfg)
+}
+
+// farewell closes the link behind an association that did not come about. It
+// has a short time of its own: the end of ctx may be why it did not.
+func (c *Conn) farewell(ctx context.Context) {
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), goodbye)
+	defer cancel()
+	end := c.watch(ctx)
+	defer end()
+	_ = c.link.disconnect(ctx, true)
+}
+
+// open exchanges AARQ and AARE.
+func (a *Association) open(ctx context.Context, cfg AssociationConfig) error {
+	c := a.c
+	proposed := cfg.Conformance
+	if proposed == 0 {
+		proposed = DefaultConformance
+	}
+	a.maxPDU = max(cfg.MaxPDU, 0)
+	if cfg.MaxPDU == 0 {
+		a.maxPDU = 65535
+	}
+	initiate := xdlms.InitiateRequest{
+		ResponseAllowed: true,
+		Version:         xdlms.Version,
+		Conformance:     proposed,
+		MaxPDU:          uint16(a.maxPDU),
+	}
+	aarq := acse.AARQ{Context: acse.LN, Mechanism: cfg.Mechanism, UserInformation: initiate.Append(nil)}
+	if cfg.Mechanism == acse.Low {
+		aarq.AuthenticationValue = cfg.Password
+	}
+	apdu, err := aarq.Append(nil)
+	if err != nil {
+		return fmt.Errorf("AARQ: %w", err)
+	}
+	answer, err := c.link.exchange(ctx, operation{name: "AARQ"}, apdu, expectation{kind: wantAARE})
+	if err != nil {
+		if c.cfg.Framing == Wrapper && c.broken == nil {
+			c.broken = fmt.Errorf("an AARQ was not answered on this connection (%w)", err)
+		}
+		return err
+	}
+	a.params, err = judge(answer, proposed)
+	return err
+}
+
+// judge reads the answer to an AARQ.
+func judge(answer []byte, proposed xdlms.Conformance) (Parameters, error) {
+	op := operation{name: "AARQ"}.String()
+	switch tag := xdlms.APDUTag(answer[0]); tag {
+	case xdlms.TagAARE:
+	case xdlms.TagExceptionResponse, xdlms.TagConfirmedServiceError:
+		err := errorAPDU(op, answer)
+		var service *ServiceError
+		if errors.As(err, &service) {
+			return Parameters{}, &RejectError{ServiceError: &service.Response}
+		}
+		return Parameters{}, &RejectError{Err: err}
+	default:
+		return Parameters{}, &RejectError{Err: &ProtocolError{Op: op, Msg: fmt.Sprintf("expected an AARE, got %s: %s", tag, shown(answer))}}
+	}
+	aare, err := acse.ParseAARE(answer)
+	if err != nil {
+		return Parameters{}, &RejectError{Err: &ProtocolError{Op: op, Msg: shown(answer), Err: err}}
+	}
+	// The result comes first: a refusal must not be hidden by what comes with it, or does not.
+	refusal := &RejectError{Result: aare.Result, Diagnostic: aare.Diagnostic}
+	if e, err := xdlms.ParseConfirmedServiceError(aare.UserInformation); err == nil {
+		refusal.ServiceError = &e
+	}
+	authenticate := acse.Diagnostic{Source: acse.ServiceUser, Code: 14}
+	switch {
+	case aare.Result != acse.Accepted, refusal.ServiceError != nil:
+		return Parameters{}, refusal
+	case aare.Diagnostic == authenticate:
+		refusal.Err = &ProtocolError{Op: op, Msg: "the meter demands high-level authentication: " + aare.Diagnostic.String()}
+		return Parameters{}, refusal
+	case aare.Context != acse.LN && aare.Context != acse.ContextUnknown:
+		refusal.Err = &ProtocolError{Op: op, Msg: fmt.Sprintf("asked for %s, the meter accepts %s", acse.LN, aare.Context)}
+		return Parameters{}, refusal
+	}
+	params := Parameters{}
+	if len(aare.RespondingTitle) > 0 {
+		params.Title = append([]byte(nil), aare.RespondingTitle...)
+	}
+	if len(aare.UserInformation) > 0 {
+		initiate, err := xdlms.ParseInitiateResponse(aare.UserInformation)
+		switch {
+		case err != nil:
+			refusal.Err = &ProtocolError{Op: op, Msg: "accepted, but the user-information cannot be read: " + shown(aare.UserInformation), Err: err}
+		case initiate.Version < xdlms.Version:
+			refusal.Err = &ProtocolError{Op: op, Msg: fmt.Sprintf("the meter speaks DLMS version %d, at least %d is expected", initiate.Version, xdlms.Version)}
+		case initiate.VAA == xdlms.VAANameSN && initiate.Conformance&xdlms.ConformanceGet == 0 && initiate.Conformance.Has(xdlms.ConformanceRead):
+			refusal.Err = &ProtocolError{Op: op, Msg: fmt.Sprintf("the meter grants short-name referencing only (vaa-name %04X)", initiate.VAA)}
+		default:
+		}
+		if refusal.Err != nil {
+			return Parameters{}, refusal
+		}
+		params.Granted = initiate.Conformance
+		params.MaxPDU = int(initiate.MaxPDU)
+	}
+	params.Conformance = params.Granted & proposed
+	if !params.Conformance.Has(xdlms.ConformanceGet) {
+		params.AssumedGet = true
+		params.Conformance |= xdlms.ConformanceGet
+	}
+	return params, nil
+}
+
+// Parameters returns what the meter granted.
+func (a *Association) Parameters() Parameters { return a.params }
+
+// Lost returns why the association is over, nil while it can be used.
+func (a *Association) Lost() error {
+	if a.lost == nil && a.c.broken != nil {
+		a.lost = a.c.broken
+	}
+	return a.lost
+}
+
+// Release ends the association: with DISC over HDLC, which ends the link too,
+// with RLRQ over the wrapper. It waits for an answer for the reply timeout, but
+// at most for a second; whatever the answer is, and if there is none, the
+// association is over. The error says what went wrong, for the log.
+func (a *Association) Release(ctx context.Context) error {
+	c := a.c
+	if c.current != a {
+		return nil
+	}
+	c.current = nil
+	lost := a.lost
+	a.lost = errReleased
+	end := c.watch(ctx)
+	defer end()
+	if c.cfg.Framing == HDLC {
+		return c.link.disconnect(ctx, false)
+	}
+	if lost != nil || c.broken != nil {
+		return nil
+	}
+	rlrq := acse.RLRQ{Reason: acse.ReleaseNormal, HasReason: true}
+	_, err := c.link.exchange(ctx, operation{name: "RLRQ"}, rlrq.Append(nil), expectation{kind: wantRLRE, within: goodbye})
+	if err != nil && c.broken == nil {
+		c.broken = errors.New("the RLRQ was not answered on this connection")
+	}
+	return err
+}
+
+var errReleased = errors.New("the association was released")

@@ -1,0 +1,258 @@
+// Package dlmstest is a DLMS/COSEM server for tests and demonstrations: a
+// meter that answers over any [net.Conn], a TCP listener or a UDP socket.
+//
+// It speaks logical name referencing over HDLC (with the state of a secondary
+// station: Green Book Ed. 9, clause 8) and over the TCP-UDP/IP wrapper (clause
+// 7), without authentication or with a low-security password, and answers GET
+// with block transfer, lists and selective access. What it holds is supplied
+// by an [Objects]; how it behaves, and misbehaves, by a [Config].
+//
+// The package shares the codecs with package dlms but none of its exchange
+// logic, so that client and meter cannot have a mistake in common there.
+package dlmstest
+
+import (
+	"bytes"
+	"sync"
+	"time"
+
+	"github.com/telegraf-dlms/telegraf-dlms/dlms/acse"
+	"github.com/telegraf-dlms/telegraf-dlms/dlms/cosem"
+	"github.com/telegraf-dlms/telegraf-dlms/dlms/hdlc"
+	"github.com/telegraf-dlms/telegraf-dlms/dlms/xdlms"
+)
+
+// The framings a [Meter] serves.
+const (
+	FramingHDLC    = "hdlc"
+	FramingWrapper = "wrapper"
+)
+
+// Defaults of a [Config].
+const (
+	DefaultMaxInfo           = 1024              // octets of an HDLC information field
+	DefaultMaxPDU            = 2048              // octets of an APDU
+	DefaultHDLCInactivity    = 120 * time.Second // IEC HDLC setup, inactivity_time_out
+	DefaultWrapperInactivity = 180 * time.Second // TCP-UDP setup, inactivity_time_out
+	PublicClient             = 16                // the client without authentication
+)
+
+// DefaultConformance is what the meter offers when [Config].Conformance is 0:
+// GET with blocks, lists, selective access and priorities.
+const DefaultConformance = xdlms.ConformanceGet | xdlms.ConformanceBlockTransferWithGetOrRead |
+	xdlms.ConformanceMultipleReferences | xdlms.ConformanceSelectiveAccess | xdlms.ConformancePriorityMgmt
+
+// Objects is what a meter measures. Get appends the A-XDR encoding of the
+// attribute at to b and returns the extended slice with [xdlms.Success], or
+// returns why the attribute cannot be read; b is then ignored. client is the
+// address of the client that asks; sel is nil without selective access and,
+// like everything it holds, valid only during the call.
+//
+// Get is called by several sessions at once.
+type Objects interface {
+	Get(client uint16, at cosem.Attribute, sel *cosem.Selection, b []byte) ([]byte, xdlms.DataAccessResult)
+}
+
+// Client is one client association a meter knows.
+type Client struct {
+	Mechanism acse.Mechanism // None or Low
+	Password  []byte         // for Low; any octets
+}
+
+// Config says how a meter behaves. The zero value is a well-behaved meter over
+// the wrapper that lets client 16 in without a password.
+type Config struct {
+	// Framing is FramingHDLC or FramingWrapper; empty is FramingWrapper.
+	Framing string
+
+	// Clients are the associations by client address; nil is client 16 (none).
+	Clients map[uint16]Client
+
+	// LogicalAddress is the upper HDLC address or the wPort of the meter; 0 is
+	// 1. Frames for another address are met with silence.
+	LogicalAddress uint16
+
+	// PhysicalAddresses are the lower HDLC addresses that answer; nil is any,
+	// and none as well. Each has a link and an association of its own.
+	PhysicalAddresses []uint16
+
+	// AddressObjects replaces the objects of single physical addresses.
+	AddressObjects map[uint16]Objects
+
+	// AddressSize is the only server address length, 1, 2 or 4 octets, that is
+	// answered; 0 is any.
+	AddressSize int
+
+	// MaxInfo is the longest HDLC information field both ways, in octets; 0 is
+	// DefaultMaxInfo. Window is how many frames may be unacknowledged; 0 is 1.
+	MaxInfo, Window int
+
+	// BareUA answers SNRM by a UA without parameters: 128 octets, window 1.
+	BareUA bool
+
+	// MaxPDU is the longest APDU the meter receives and sends, in octets; 0 is
+	// DefaultMaxPDU. A longer answer goes out in blocks.
+	MaxPDU int
+
+	// Conformance is what the meter offers; 0 is DefaultConformance (without
+	// multiple-references if NoLists is set).
+	Conformance xdlms.Conformance
+
+	// NoLists refuses GET-with-list by an exception-response. ListMax does so
+	// for lists of more items; 0 is any number.
+	NoLists bool
+	ListMax int
+
+	// BlockSize sends every answer whose body is longer in blocks of at most
+	// that many octets of raw data; 0: only answers beyond the PDU sizes.
+	BlockSize int
+
+	// ResponseDelay passes before each answer. The meter handles one request
+	// after the other.
+	ResponseDelay time.Duration
+
+	// Inactivity is the pause after which the meter forgets: on HDLC the link
+	// and its association, silently; with the wrapper it closes the connection.
+	// 0 is 120 s and 180 s; negative is never.
+	Inactivity time.Duration
+
+	// MaxSessions is how many connections are served at once; others are
+	// closed when none of these has ended within 100 ms. 0 is any number.
+	MaxSessions int
+
+	// Faults are mistakes to order; nil is none.
+	Faults *Faults
+
+	// OnRelease, if set, is called when a client ends its association by
+	// RLRQ or DISC. It may be called by several goroutines at once.
+	OnRelease func(client uint16)
+}
+
+// Counters is what a meter has seen since [NewMeter].
+type Counters struct {
+	Connections  int // connections accepted, or UDP peers
+	Refused      int // connections closed because of MaxSessions
+	Links        int // SNRM answered by UA
+	Associations int // AARQ accepted
+	Rejections   int // AARQ refused
+	Gets         int // GET-Request-Normal
+	Nexts        int // GET-Request-Next
+	Lists        int // GET-Request-With-List
+	Items        int // attributes asked for, singly and in lists
+	Others       int // APDUs that are not part of reading
+	Requests     int // APDUs of any kind, repeated frames not counted
+	Segmented    int // APDUs that came in several HDLC segments
+	Repeats      int // HDLC I frames that came a second time
+	Polls        int // HDLC RR frames
+	Foreign      int // frames for another address
+	BadFrames    int // frames that were no frames
+	Releases     int // associations ended by RLRQ or DISC
+	Aborts       int // associations ended otherwise: connection closed, inactivity, a new SNRM
+}
+
+// A Meter is a server. It may serve any number of connections at once.
+type Meter struct {
+	cfg     Config
+	objects Objects
+	faults  faultState
+
+	slots chan struct{} // one element per connection being served; nil: any number
+
+	mu       sync.Mutex
+	counters Counters
+}
+
+// NewMeter returns a meter that holds objects and behaves as cfg says. cfg is
+// copied with its maps and slices.
+func NewMeter(cfg Config, objects Objects) *Meter {
+	if cfg.Framing == "" {
+		cfg.Framing = FramingWrapper
+	}
+	if cfg.LogicalAddress == 0 {
+		cfg.LogicalAddress = 1
+	}
+	if cfg.MaxInfo == 0 {
+		cfg.MaxInfo = DefaultMaxInfo
+	}
+	cfg.MaxInfo = min(max(cfg.MaxInfo, hdlc.MinInfo), hdlc.MaxInfo)
+	cfg.Window = min(max(cfg.Window, hdlc.DefaultWindow), hdlc.MaxWindow)
+	if cfg.MaxPDU <= 0 {
+		cfg.MaxPDU = DefaultMaxPDU
+	}
+	cfg.MaxPDU = min(max(cfg.MaxPDU, minPDU), 0xffff)
+	if cfg.Conformance == 0 {
+		cfg.Conformance = DefaultConformance
+		if cfg.NoLists {
+			cfg.Conformance &^= xdlms.ConformanceMultipleReferences
+		}
+	}
+	if cfg.Inactivity == 0 {
+		cfg.Inactivity = DefaultWrapperInactivity
+		if cfg.Framing == FramingHDLC {
+			cfg.Inactivity = DefaultHDLCInactivity
+		}
+	}
+	clients := map[uint16]Client{}
+	for address, c := range cfg.Clients {
+		clients[address] = Client{Mechanism: c.Mechanism, Password: bytes.Clone(c.Password)}
+	}
+	if cfg.Clients == nil {
+		clients[PublicClient] = Client{Mechanism: acse.None}
+	}
+	cfg.Clients = clients
+	if cfg.PhysicalAddresses != nil {
+		cfg.PhysicalAddresses = append([]uint16{}, cfg.PhysicalAddresses...)
+	}
+	byAddress := map[uint16]Objects{}
+	for address, o := range cfg.AddressObjects {
+		byAddress[address] = o
+	}
+	cfg.AddressObjects = byAddress
+
+	m := &Meter{cfg: cfg, objects: objects}
+	if cfg.MaxSessions > 0 {
+		m.slots = make(chan struct{}, cfg.MaxSessions)
+	}
+	if cfg.Faults != nil {
+		m.faults.order(*cfg.Faults)
+	}
+	return m
+}
+
+// Counters returns what the meter has seen so far.
+func (m *Meter) Counters() Counters {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	return m.counters
+}
+
+// count changes the counters under their lock.
+func (m *Meter) count(change func(c *Counters)) {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	change(&m.counters)
+}
+
+// objectsFor returns what the meter at a physical address holds.
+func (m *Meter) objectsFor(physical uint16) Objects {
+	if o, ok := m.cfg.AddressObjects[physical]; ok {
+		return o
+	}
+	return m.objects
+}
+
+// accepts tells whether a frame to this server address is for the meter.
+func (m *Meter) accepts(a hdlc.Address) bool {
+	if a.Upper != m.cfg.LogicalAddress || m.cfg.AddressSize != 0 && a.Size != m.cfg.AddressSize {
+		return false
+	}
+	if m.cfg.PhysicalAddresses == nil {
+		return true
+	}
+	for _, p := range m.cfg.PhysicalAddresses {
+		if p == a.Lower {
+			return true
+		}
+	}
+	return false
+}

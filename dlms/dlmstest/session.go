@@ -1,0 +1,214 @@
+package dlmstest
+
+import (
+	"crypto/subtle"
+
+	"github.com/telegraf-dlms/telegraf-dlms/dlms/acse"
+	"github.com/telegraf-dlms/telegraf-dlms/dlms/xdlms"
+)
+
+// Limits of what a client may propose.
+const (
+	minPDU      = 24 // room for an AARE's answer in pieces: a block of at least 13 octets
+	reservedPDU = 12 // client-max-receive-pdu-size below is reserved
+)
+
+// session is the application layer towards one client: the association control
+// function and the GET service (Green Book Ed. 9, clauses 9.4 and 9.3). It
+// takes an APDU and gives an APDU; framing is not its business.
+type session struct {
+	m       *Meter
+	objects Objects
+	client  uint16
+
+	associated  bool
+	conformance xdlms.Conformance // as negotiated
+	limit       int               // octets of the longest answer
+
+	request  xdlms.GetRequest // its slices are used again
+	value    []byte           // scratch
+	reply    []byte           // the answer, valid until the next request
+	transfer transfer
+}
+
+// newSession returns a session without an association.
+func newSession(m *Meter, client uint16, objects Objects) *session {
+	return &session{m: m, client: client, objects: objects}
+}
+
+// handle answers one APDU. A nil reply is silence; any other is valid until
+// the next call.
+func (s *session) handle(apdu []byte) []byte {
+	s.m.count(func(c *Counters) { c.Requests++ })
+	if raw := s.m.faults.fixed().Raw; raw != nil {
+		if reply, replace := raw(apdu); replace {
+			return reply
+		}
+	}
+	if len(apdu) == 0 {
+		return nil
+	}
+	switch tag := xdlms.APDUTag(apdu[0]); {
+	case tag == xdlms.TagAARQ:
+		return s.associate(apdu)
+	case tag == xdlms.TagRLRQ:
+		return s.releaseRequest(apdu)
+	case tag == xdlms.TagGetRequest:
+		return s.get(apdu)
+	default:
+		s.m.count(func(c *Counters) { c.Others++ })
+		return s.refuse(tag)
+	}
+}
+
+// refuse answers a service the meter does not have.
+func (s *session) refuse(tag xdlms.APDUTag) []byte {
+	switch tag {
+	case xdlms.TagSetRequest, xdlms.TagActionRequest, xdlms.TagReadRequest, xdlms.TagWriteRequest, xdlms.TagAccessRequest:
+		return s.exception(xdlms.ServiceNotAllowed, xdlms.ServiceNotSupported)
+	default:
+		return s.exception(xdlms.ServiceUnknown, xdlms.ServiceNotSupported)
+	}
+}
+
+// exception is the answer to what cannot be processed at all.
+func (s *session) exception(state xdlms.ExceptionState, service xdlms.ExceptionService) []byte {
+	s.reply = xdlms.ExceptionResponse{State: state, Service: service}.Append(s.reply[:0])
+	return s.reply
+}
+
+// associate answers an AARQ.
+func (s *session) associate(apdu []byte) []byte {
+	s.end(false)
+	aarq, err := acse.ParseAARQ(apdu)
+	if err != nil {
+		return s.reject(acse.Diagnostic{Source: acse.ServiceProvider, Code: acse.DiagnosticNoReason}, nil)
+	}
+	if s.m.faults.take(func(f *Faults) *int { return &f.RejectAssociation }) {
+		d := s.m.faults.fixed().RejectDiagnostic
+		if d.Source == acse.SourceNone {
+			d = acse.Diagnostic{Source: acse.ServiceUser, Code: acse.DiagnosticNoReason}
+		}
+		return s.reject(d, nil)
+	}
+	if code := s.authenticate(&aarq); code != acse.DiagnosticNull {
+		return s.reject(acse.Diagnostic{Source: acse.ServiceUser, Code: code}, nil)
+	}
+	proposal, code := s.negotiate(aarq.UserInformation)
+	if code >= 0 {
+		e := xdlms.ConfirmedServiceError{Service: xdlms.InitiateError, Class: xdlms.ClassInitiate, Code: uint8(code)}
+		return s.reject(acse.Diagnostic{Source: acse.ServiceUser, Code: acse.DiagnosticNoReason}, e.Append(nil))
+	}
+
+	s.associated = true
+	s.conformance = proposal.Conformance & s.m.cfg.Conformance
+	s.limit = s.m.cfg.MaxPDU
+	if proposal.MaxPDU != 0 {
+		s.limit = min(s.limit, int(proposal.MaxPDU))
+	}
+	s.m.count(func(c *Counters) { c.Associations++ })
+	response := xdlms.InitiateResponse{
+		Version:     xdlms.Version,
+		Conformance: s.conformance,
+		MaxPDU:      uint16(s.m.cfg.MaxPDU),
+		VAA:         xdlms.VAANameLN,
+	}
+	return s.aare(acse.AARE{
+		Context:            acse.LN,
+		Result:             acse.Accepted,
+		Diagnostic:         acse.Diagnostic{Source: acse.ServiceUser, Code: acse.DiagnosticNull},
+		UserInformation:    response.Append(nil),
+		HasUserInformation: true,
+	})
+}
+
+// authenticate says why the client of an AARQ is not let in, DiagnosticNull if
+// it is.
+func (s *session) authenticate(aarq *acse.AARQ) uint8 {
+	if aarq.Context != acse.LN {
+		return acse.DiagnosticContextNotSupported
+	}
+	known, ok := s.m.cfg.Clients[s.client]
+	switch {
+	case !ok:
+		return acse.DiagnosticNoReason
+	case aarq.Mechanism == acse.None && known.Mechanism != acse.None:
+		return acse.DiagnosticMechanismRequired
+	case aarq.Mechanism != known.Mechanism:
+		return acse.DiagnosticMechanismNotRecognised
+	case known.Mechanism == acse.Low && subtle.ConstantTimeCompare(aarq.AuthenticationValue, known.Password) == 0:
+		return acse.DiagnosticAuthenticationFailure
+	default:
+		return acse.DiagnosticNull
+	}
+}
+
+// negotiate reads what a client proposes. A code other than -1 is that of the
+// initiate error to refuse it with.
+func (s *session) negotiate(userInformation []byte) (q xdlms.InitiateRequest, code int) {
+	q, err := xdlms.ParseInitiateRequest(userInformation)
+	switch {
+	case err != nil:
+		return q, int(xdlms.InitiateOther)
+	case q.Version < xdlms.Version:
+		return q, int(xdlms.InitiateDLMSVersionTooLow)
+	case q.MaxPDU != 0 && q.MaxPDU < reservedPDU:
+		return q, int(xdlms.InitiatePDUSizeTooShort)
+	case !(q.Conformance & s.m.cfg.Conformance).Has(xdlms.ConformanceGet):
+		return q, int(xdlms.InitiateIncompatibleConformance)
+	default:
+		return q, -1
+	}
+}
+
+// reject answers an AARQ with a refusal.
+func (s *session) reject(d acse.Diagnostic, userInformation []byte) []byte {
+	s.m.count(func(c *Counters) { c.Rejections++ })
+	return s.aare(acse.AARE{
+		Context:            acse.LN,
+		Result:             acse.RejectedPermanent,
+		Diagnostic:         d,
+		UserInformation:    userInformation,
+		HasUserInformation: userInformation != nil,
+	})
+}
+
+// aare encodes an AARE, whose fields are the meter's own.
+func (s *session) aare(a acse.AARE) []byte {
+	reply, err := a.Append(s.reply[:0])
+	if err != nil { // a diagnostic that was ordered and has no encoding
+		return s.exception(xdlms.ServiceNotAllowed, xdlms.ServiceOtherReason)
+	}
+	s.reply = reply
+	return s.reply
+}
+
+// releaseRequest answers an RLRQ, also when there is nothing to release.
+func (s *session) releaseRequest(apdu []byte) []byte {
+	if _, err := acse.ParseRLRQ(apdu); err != nil {
+		return s.exception(xdlms.ServiceNotAllowed, xdlms.ServiceOtherReason)
+	}
+	s.end(true)
+	rlre := acse.RLRE{Reason: acse.ReleasedNormal, HasReason: true}
+	s.reply = rlre.Append(s.reply[:0])
+	return s.reply
+}
+
+// end ends the association, if there is one: by the client's wish or not.
+func (s *session) end(released bool) {
+	s.transfer = transfer{}
+	if !s.associated {
+		return
+	}
+	s.associated = false
+	s.m.count(func(c *Counters) {
+		if released {
+			c.Releases++
+		} else {
+			c.Aborts++
+		}
+	})
+	if released && s.m.cfg.OnRelease != nil {
+		s.m.cfg.OnRelease(s.client)
+	}
+}

@@ -1,0 +1,97 @@
+package dlms
+
+import (
+	"fmt"
+	"time"
+
+	"github.com/telegraf-dlms/telegraf-dlms/dlms/xdlms"
+)
+
+type wanted uint8
+
+const (
+	wantGet wanted = iota
+	wantAARE
+	wantRLRE
+)
+
+// An expectation is what an exchange waits for. All else is dropped, and the
+// waiting goes on.
+type expectation struct {
+	kind   wanted
+	invoke uint8         // of a GET
+	block  uint32        // of a GET of the next block: the number of the one before, whose copies are dropped
+	copies bool          // drop these copies
+	within time.Duration // the most to wait; 0: the reply timeout
+}
+
+func (e expectation) patience(reply time.Duration) time.Duration {
+	if e.within > 0 {
+		return min(e.within, reply)
+	}
+	return reply
+}
+
+// wants reports whether apdu is an answer. An answer with another invoke id is
+// that of a request given up before, and what a meter sends unasked is nobody's.
+// Octets that cannot be read are an answer: better a clear error than a wait in vain.
+func (e expectation) wants(apdu []byte) bool {
+	if len(apdu) == 0 {
+		return false
+	}
+	tag := xdlms.APDUTag(apdu[0])
+	if tag.Unsolicited() {
+		return false
+	}
+	switch tag {
+	case xdlms.TagAARE:
+		return e.kind == wantAARE
+	case xdlms.TagRLRE:
+		return e.kind == wantRLRE
+	case xdlms.TagGetResponse:
+		if e.kind != wantGet || len(apdu) < 3 {
+			return e.kind == wantGet
+		}
+		if xdlms.InvokeID(apdu[2]).ID() != e.invoke {
+			return false
+		}
+		return !e.copies || !isBlock(apdu, e.block)
+	default:
+		return true
+	}
+}
+
+// isBlock reports whether apdu is a get-response-with-datablock of this number.
+func isBlock(apdu []byte, block uint32) bool {
+	if len(apdu) < 8 || xdlms.GetType(apdu[1]) != xdlms.GetBlock {
+		return false
+	}
+	number := uint32(apdu[4])<<24 | uint32(apdu[5])<<16 | uint32(apdu[6])<<8 | uint32(apdu[7])
+	return number == block
+}
+
+// errorAPDU makes an error of an APDU that is an exception-response or a
+// confirmedServiceError.
+func errorAPDU(op string, apdu []byte) error {
+	if xdlms.APDUTag(apdu[0]) == xdlms.TagExceptionResponse {
+		e, err := xdlms.ParseExceptionResponse(apdu)
+		if err != nil {
+			return &ProtocolError{Op: op, Msg: shown(apdu), Err: err}
+		}
+		return &ExceptionError{Op: op, Response: e}
+	}
+	e, err := xdlms.ParseConfirmedServiceError(apdu)
+	if err != nil {
+		return &ProtocolError{Op: op, Msg: shown(apdu), Err: err}
+	}
+	return &ServiceError{Op: op, Response: e}
+}
+
+// shown is the beginning of octets for an error text.
+func shown(b []byte) string {
+	const most = 24
+	if len(b) > most {
+		return fmt.Sprintf("%X... (%s)", b[:most], octets(len(b)))
+	}
+	return fmt.Sprintf("%X", b)
+}

@@ -1,0 +1,202 @@
+package dlms
+
+import (
+	"context"
+	"errors"
+	"fmt"
+
+	"github.com/telegraf-dlms/telegraf-dlms/dlms/axdr"
+	"github.com/telegraf-dlms/telegraf-dlms/dlms/cosem"
+	"github.com/telegraf-dlms/telegraf-dlms/dlms/xdlms"
+)
+
+// Get reads one attribute (GET, clause 9.3.6), with selective access if sel is
+// not nil. An answer in blocks is joined, up to ConnConfig.MaxAPDU octets. The
+// Data is valid until the next call on the Association or its Conn.
+//
+// An *AccessError, *ExceptionError, *ServiceError or *ProtocolError concerns
+// this attribute alone, unless Lost says that the association is over. With
+// the wrapper a *TimeoutError leaves the association usable, too: should the
+// answer still come, it is dropped.
+func (a *Association) Get(ctx context.Context, at cosem.Attribute, sel *cosem.Selection) (axdr.Data, error) {
+	end := a.c.watch(ctx)
+	defer end()
+	return a.get(ctx, at, sel)
+}
+
+func (a *Association) get(ctx context.Context, at cosem.Attribute, sel *cosem.Selection) (axdr.Data, error) {
+	op := operation{name: "GET", attribute: at}
+	answer, err := a.ask(ctx, op, a.normal(at, sel))
+	if err != nil {
+		return nil, err
+	}
+	switch {
+	case answer.Result != xdlms.Success:
+		return nil, &AccessError{Attribute: at, Result: answer.Result}
+	case answer.Type == xdlms.GetNormal:
+		return answer.Data, nil
+	case answer.Type == xdlms.GetBlock:
+		raw, err := a.join(ctx, op, answer)
+		if err != nil {
+			return nil, err
+		}
+		d, err := axdr.Parse(raw)
+		if err != nil {
+			return nil, &ProtocolError{Op: op.String(), Msg: "joined blocks", Err: err}
+		}
+		return d, nil
+	default:
+		return nil, &ProtocolError{Op: op.String(), Msg: fmt.Sprintf("asked for one attribute, the answer is a list of %d", answer.Count)}
+	}
+}
+
+// normal prepares a.request for one attribute.
+func (a *Association) normal(at cosem.Attribute, sel *cosem.Selection) *xdlms.GetRequest {
+	a.single[0], a.choice[0] = at, sel
+	a.request = xdlms.GetRequest{Type: xdlms.GetNormal, Attributes: a.single[:]}
+	if sel != nil {
+		a.request.Selections = a.choice[:]
+	}
+	return &a.request
+}
+
+// ask sends a request under a new invoke id and returns the answer. Priority is
+// high and the service confirmed (C1h and the like), as in all published
+// dialogs; meters without priorities ignore the bit.
+func (a *Association) ask(ctx context.Context, op operation, q *xdlms.GetRequest) (xdlms.GetResponse, error) {
+	q.InvokeID = xdlms.InvokeConfirmed | xdlms.InvokeHighPriority | xdlms.InvokeID(a.c.nextInvoke())
+	return a.roundTrip(ctx, op, q, expectation{kind: wantGet, invoke: q.InvokeID.ID()})
+}
+
+// roundTrip sends a request and returns the answer, whose slices are valid
+// until the next exchange.
+func (a *Association) roundTrip(ctx context.Context, op operation, q *xdlms.GetRequest, e expectation) (xdlms.GetResponse, error) {
+	if err := a.Lost(); err != nil {
+		return xdlms.GetResponse{}, err
+	}
+	apdu, err := a.encode(op, q)
+	if err != nil {
+		return xdlms.GetResponse{}, err
+	}
+	answer, err := a.c.link.exchange(ctx, op, apdu, e)
+	if err != nil {
+		if !a.c.link.open() {
+			a.lost = err
+		}
+		return xdlms.GetResponse{}, err
+	}
+	switch tag := xdlms.APDUTag(answer[0]); tag {
+	case xdlms.TagGetResponse:
+		response, err := xdlms.ParseGetResponse(answer)
+		if err != nil {
+			return xdlms.GetResponse{}, &ProtocolError{Op: op.String(), Msg: shown(answer), Err: err}
+		}
+		return response, nil
+	case xdlms.TagExceptionResponse, xdlms.TagConfirmedServiceError:
+		return xdlms.GetResponse{}, a.refused(q, errorAPDU(op.String(), answer))
+	default:
+		return xdlms.GetResponse{}, &ProtocolError{Op: op.String(), Msg: fmt.Sprintf("expected a get-response, got %s: %s", tag, shown(answer))}
+	}
+}
+
+// refused looks at an error APDU. One that says that there is no association
+// ends ours; not in answer to a list, which a meter may refuse in the same
+// words: then the single reads that follow will tell.
+func (a *Association) refused(q *xdlms.GetRequest, err error) error {
+	var exception *ExceptionError
+	if errors.As(err, &exception) && exception.lost() && q.Type != xdlms.GetWithList {
+		a.lost = err
+	}
+	return err
+}
+
+// encode encodes a request and checks that it may be sent: a service that the
+// meter has not granted is not used, and only an AARQ may be segmented.
+func (a *Association) encode(op operation, q *xdlms.GetRequest) ([]byte, error) {
+	if q.Selections != nil && !a.params.Conformance.Has(xdlms.ConformanceSelectiveAccess) {
+		return nil, &ProtocolError{Op: op.String(), Msg: "the meter does not grant selective access"}
+	}
+	apdu, err := q.Append(a.apdu[:0])
+	if err != nil {
+		return nil, &ProtocolError{Op: op.String(), Err: err}
+	}
+	a.apdu = apdu
+	if limit := a.params.MaxPDU; limit > 0 && len(apdu) > limit {
+		return nil, &ProtocolError{Op: op.String(), Msg: fmt.Sprintf("the request has %d octets, the meter takes PDUs of at most %d", len(apdu), limit)}
+	}
+	if room := a.c.link.room(); len(apdu) > room {
+		return nil, &ProtocolError{Op: op.String(), Msg: fmt.Sprintf("the request has %d octets, a frame to the meter has room for %d", len(apdu), room)}
+	}
+	return apdu, nil
+}
+
+// join fetches the blocks that follow first and returns the raw data of all,
+// valid until the next call.
+func (a *Association) join(ctx context.Context, op operation, first xdlms.GetResponse) ([]byte, error) {
+	if cap(a.joined) > keepJoined {
+		a.joined = nil
+	}
+	a.joined = a.joined[:0]
+	err := a.blocks(ctx, op, first, func(raw []byte, _ bool) error {
+		if len(a.joined)+len(raw) > a.c.cfg.MaxAPDU {
+			return &ProtocolError{Op: op.String(), Msg: fmt.Sprintf("the blocks hold more than %d octets", a.c.cfg.MaxAPDU)}
+		}
+		a.joined = append(a.joined, raw...)
+		return nil
+	})
+	return a.joined, err
+}
+
+// keepJoined is how much room for joined blocks outlives an answer.
+const keepJoined = 64 << 10
+
+// blocks hands the raw data of each block to take: of first, and of those that
+// are then asked for (clause 9.3.6, block transfer). The numbers begin with 1
+// (some meters: 0) and count up by one. A block that comes again is
+// acknowledged once more, for our acknowledgement may have been lost; over UDP,
+// where such copies are usual, it is dropped. An empty block is legal.
+func (a *Association) blocks(ctx context.Context, op operation, first xdlms.GetResponse, take func(raw []byte, last bool) error) error {
+	if first.Block > 1 && first.Result == xdlms.Success {
+		return &ProtocolError{Op: op.String(), Msg: fmt.Sprintf("the first block has number %d, expected 1 or 0", first.Block)}
+	}
+	block, again := first, false
+	expected := first.Block
+	invoke := a.request.InvokeID
+	for n := 1; ; {
+		switch {
+		case block.Result != xdlms.Success:
+			return &AccessError{Attribute: op.attribute, Result: block.Result}
+		case block.Block == expected:
+			if err := take(block.Raw, block.Last); err != nil {
+				return err
+			}
+			if block.Last {
+				return nil
+			}
+			if n++; n > a.c.cfg.MaxBlocks {
+				return &ProtocolError{Op: op.String(), Msg: fmt.Sprintf("more than %d blocks", a.c.cfg.MaxBlocks)}
+			}
+			expected, again = expected+1, false
+		case block.Block+1 == expected && !again:
+			again = true
+		default:
+			return &ProtocolError{Op: op.String(), Msg: fmt.Sprintf("expected block %d, got block %d", expected, block.Block)}
+		}
+		acknowledged := expected - 1
+		op.block, op.next = acknowledged, true
+		a.request = xdlms.GetRequest{Type: xdlms.GetNext, InvokeID: invoke, Block: acknowledged}
+		var err error
+		block, err = a.roundTrip(ctx, op, &a.request, expectation{
+			kind: wantGet, invoke: invoke.ID(), block: acknowledged, copies: a.c.cfg.Datagram,
+		})
+		if err != nil {
+			return err
+		}
+		if block.Type == xdlms.GetNormal && block.Result != xdlms.Success {
+			continue // some meters end a transfer so
+		}
+		if block.Type != xdlms.GetBlock {
+			return &ProtocolError{Op: op.String(), Msg: fmt.Sprintf("expected block %d, got a get-response %s", expected, block.Type)}
+		}
+	}
+}

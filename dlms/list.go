@@ -1,0 +1,193 @@
+package dlms
+
+import (
+	"context"
+	"errors"
+	"fmt"
+
+	"github.com/telegraf-dlms/telegraf-dlms/dlms/axdr"
+	"github.com/telegraf-dlms/telegraf-dlms/dlms/cosem"
+	"github.com/telegraf-dlms/telegraf-dlms/dlms/xdlms"
+)
+
+const (
+	listHeader     = 4   // octets of a GET with list in front of its items, up to 127 of them
+	listItem       = 10  // octets of an item: class, logical name, attribute, no selection
+	expectedResult = 32  // octets that a result is expected to have, where the answer has to fit a PDU
+	listMost       = 127 // items in a list: the count stays one octet
+	listTrials     = 2   // answers in a row that are none to a list, after which lists are given up
+)
+
+// GetList reads attributes, many in one message where the meter grants lists
+// (multiple-references): as many as fit one information field and the meter's
+// PDU, and whose answer is likely to fit ours if it cannot come in blocks.
+// Where a list is not answered as such, its attributes are read one by one.
+//
+// each is called exactly once for each attribute, in order, with its value,
+// valid during the call, or with why there is none: an *AccessError, or
+// another error that says why it could not be read. The error returned says
+// that the association or link is lost, or ctx done; the attributes not read
+// by then have got it as theirs. each must not use the Association.
+func (a *Association) GetList(ctx context.Context, ats []cosem.Attribute, each func(i int, d axdr.Data, err error)) error {
+	end := a.c.watch(ctx)
+	defer end()
+	r := listReader{a: a, ats: ats, each: each}
+	for r.next < len(ats) {
+		if err := r.step(ctx); err != nil {
+			for ; r.next < len(ats); r.next++ {
+				each(r.next, nil, err)
+			}
+			return err
+		}
+	}
+	return nil
+}
+
+// listReader is one GetList in progress.
+type listReader struct {
+	a      *Association
+	ats    []cosem.Attribute
+	each   func(i int, d axdr.Data, err error)
+	next   int  // the first attribute that each has not been called for
+	silent bool // the single read before was not answered
+}
+
+// step reads the next list, or one attribute.
+func (r *listReader) step(ctx context.Context) error {
+	if err := r.a.Lost(); err != nil {
+		return err
+	}
+	n := min(r.a.listSize(), len(r.ats)-r.next)
+	if n < 2 {
+		return r.one(ctx)
+	}
+	err := r.list(ctx, r.ats[r.next:r.next+n])
+	if err == nil {
+		r.a.listFailures = 0
+		for i, result := range r.a.results {
+			at := r.next
+			r.next++
+			if result.result != xdlms.Success {
+				r.each(at, nil, &AccessError{Attribute: r.ats[at], Result: result.result})
+				continue
+			}
+			r.each(at, r.a.results[i].data, nil)
+		}
+		return nil
+	}
+	if err := r.a.Lost(); err != nil {
+		return err
+	}
+	if ctx.Err() != nil {
+		return err
+	}
+	r.a.listFailed(err)
+	for range n {
+		if err := r.one(ctx); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// one reads the next attribute singly. An attribute that a meter never answers
+// does not cost the others: only the second silence in a row does.
+func (r *listReader) one(ctx context.Context) error {
+	at := r.ats[r.next]
+	d, err := r.a.get(ctx, at, nil)
+	if err != nil && (r.a.Lost() != nil || ctx.Err() != nil) {
+		return err
+	}
+	var timeout *TimeoutError
+	silent := errors.As(err, &timeout)
+	if silent && r.silent {
+		return err
+	}
+	r.silent = silent
+	i := r.next
+	r.next++
+	r.each(i, d, err)
+	return nil
+}
+
+// listSize is how many attributes the next list may have; less than 2: none.
+func (a *Association) listSize() int {
+	if a.noLists || !a.params.Conformance.Has(xdlms.ConformanceMultipleReferences) {
+		return 1
+	}
+	room := a.c.link.room()
+	if a.params.MaxPDU > 0 {
+		room = min(room, a.params.MaxPDU)
+	}
+	n := min((room-listHeader)/listItem, listMost)
+	if a.maxPDU > 0 && !a.params.Conformance.Has(xdlms.ConformanceBlockTransferWithGetOrRead) {
+		n = min(n, (a.maxPDU-listHeader)/expectedResult)
+	}
+	return n
+}
+
+// listFailed learns from a list that was not answered as one.
+func (a *Association) listFailed(err error) {
+	a.listFailures++
+	var (
+		timeout   *TimeoutError
+		exception *ExceptionError
+	)
+	unsupported := errors.As(err, &exception) && exception.Response.Service == xdlms.ServiceNotSupported
+	silence := errors.As(err, &timeout) && timeout.FrameErrors == 0 // noise says nothing about lists
+	if unsupported || silence || a.listFailures >= listTrials {
+		a.noLists = true
+	}
+}
+
+// list reads a list into a.results. Nothing is given out before the whole
+// answer has been found well-formed: one that lies about its count could have
+// values that belong to other attributes.
+func (r *listReader) list(ctx context.Context, ats []cosem.Attribute) error {
+	a := r.a
+	op := operation{name: "GET", count: len(ats)}
+	answer, err := a.askList(ctx, op, ats)
+	var timeout *TimeoutError
+	if errors.As(err, &timeout) && a.c.cfg.Framing == Wrapper && !a.c.cfg.Datagram && timeout.Err == nil && timeout.Received == 0 {
+		// Over TCP nothing was repeated yet. Two silences are needed to blame the list.
+		a.c.stats.Retries++
+		answer, err = a.askList(ctx, op, ats)
+	}
+	if err != nil {
+		return err
+	}
+	count, body := answer.Count, answer.List
+	switch answer.Type {
+	case xdlms.GetWithList:
+	case xdlms.GetBlock:
+		joined, err := a.join(ctx, op, answer)
+		if err != nil {
+			return err
+		}
+		if count, body, err = xdlms.CutGetCount(joined); err != nil {
+			return &ProtocolError{Op: op.String(), Msg: "joined blocks", Err: err}
+		}
+	default:
+		return &ProtocolError{Op: op.String(), Msg: fmt.Sprintf("the answer is that to a single attribute (%s)", answer.Result)}
+	}
+	if count != len(ats) {
+		return &ProtocolError{Op: op.String(), Msg: plural(count, "result") + " in the answer"}
+	}
+	a.results = a.results[:0]
+	for range count {
+		var result listResult
+		if result.data, result.result, body, err = xdlms.CutGetResult(body); err != nil {
+			return &ProtocolError{Op: op.String(), Msg: fmt.Sprintf("result %d", len(a.results)), Err: err}
+		}
+		a.results = append(a.results, result)
+	}
+	if len(body) > 0 {
+		return &ProtocolError{Op: op.String(), Msg: octets(len(body)) + " behind the last result"}
+	}
+	return nil
+}
+
+func (a *Association) askList(ctx context.Context, op operation, ats []cosem.Attribute) (xdlms.GetResponse, error) {
+	a.request = xdlms.GetRequest{Type: xdlms.GetWithList, Attributes: ats}
+	return a.ask(ctx, op, &a.request)
+}
