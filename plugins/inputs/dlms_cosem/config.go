@@ -1,0 +1,308 @@
+package dlms_cosem
+
+import (
+	"fmt"
+	"math"
+	"strconv"
+	"strings"
+	"time"
+
+	"github.com/telegraf-dlms/telegraf-dlms/dlms"
+	"github.com/telegraf-dlms/telegraf-dlms/dlms/acse"
+	"github.com/telegraf-dlms/telegraf-dlms/internal/schedule"
+)
+
+// Address limits of IEC 62056-46, and our words for them.
+const (
+	maxClientHDLC    = 127
+	maxClientWrapper = 65535
+	maxLogical       = 16382
+	maxLogicalShort  = 126 // 127 is all devices in an address of one or two octets
+	maxPhysical      = 16383
+	maxPhysicalShort = 127
+)
+
+// preset is what `link` sets.
+type preset struct{ reply, connect, timeout time.Duration }
+
+func linkPreset(link string) preset {
+	switch link {
+	case "gsm":
+		return preset{30 * time.Second, 30 * time.Second, 3 * time.Minute}
+	case "nbiot":
+		return preset{60 * time.Second, 60 * time.Second, 10 * time.Minute}
+	default: // auto on a network is local
+		return preset{5 * time.Second, 5 * time.Second, 30 * time.Second}
+	}
+}
+
+// defaultInterval is the pause between polls.
+const defaultInterval = 10 * time.Second
+
+// checkSettings reports values that are wrong whatever stands around them.
+func checkSettings(sc scope, s *Settings) {
+	if s.Endpoint != "" {
+		if _, err := parseEndpoint(s.Endpoint); err != nil {
+			sc.bad("endpoint", strconv.Quote(s.Endpoint), "%v", err)
+		}
+	}
+	sc.oneOf("framing", s.Framing, "auto", "hdlc", "wrapper")
+	sc.oneOf("link", s.Link, "auto", "local", "gsm", "nbiot")
+	checkDuration(sc, "reply_timeout", s.ReplyTimeout, 1, 24*time.Hour)
+	checkDuration(sc, "inter_octet_timeout", s.InterOctetTimeout, 1, time.Hour)
+	checkDuration(sc, "connect_timeout", s.ConnectTimeout, 1, 24*time.Hour)
+	checkNumber(sc, "retries", s.Retries, 0, 1000)
+	checkDuration(sc, "timeout", s.Timeout, 1, 24*time.Hour)
+	checkDuration(sc, "min_interval", s.MinInterval, 0, 24*time.Hour)
+	if s.PhysicalAddress != nil {
+		if _, err := parseAddresses(s.PhysicalAddress); err != nil {
+			sc.bad("physical_address", show(s.PhysicalAddress), "%v", err)
+		}
+	}
+	checkNumber(sc, "logical_address", s.LogicalAddress, 1, maxLogical)
+	if _, ok := parseAddressSize(s.AddressSize); !ok {
+		sc.bad("address_size", s.AddressSize.text, `allowed are "auto", 1, 2 and 4`)
+	}
+	checkNumber(sc, "client_address", s.ClientAddress, 1, maxClientWrapper)
+	sc.oneOf("authentication", s.Authentication, "none", "low")
+	if s.Password.Set() {
+		if _, err := s.Password.Get(); err != nil {
+			sc.bad("password", "", "%v", err)
+		}
+	}
+	sc.oneOf("method", s.Method, "gather", "once", "polling")
+	sc.oneOf("layout", s.Layout, "obis", "wide")
+	if s.Measurement == statusMeasurement {
+		sc.bad("measurement", strconv.Quote(s.Measurement), "this name belongs to the status metrics")
+	}
+	if _, err := loadZone(s.MeterTimezone); err != nil {
+		sc.bad("meter_timezone", strconv.Quote(s.MeterTimezone), `not a time zone: "Local", "UTC" or a name like "Europe/Berlin" is expected`)
+	}
+	sc.oneOf("deviation", s.Deviation, "auto", "standard", "inverted", "ignore")
+}
+
+func checkDuration(sc scope, key string, d Duration, low, high time.Duration) {
+	switch {
+	case !d.Set():
+	case d.bad:
+		sc.bad(key, strconv.Quote(d.text), `not a duration: a number with its unit is expected, e.g. "500ms", "10s" or "15m"`)
+	case d.value < low && low == 0:
+		sc.bad(key, strconv.Quote(d.text), "must not be negative")
+	case d.value < low:
+		sc.bad(key, strconv.Quote(d.text), "must be more than 0")
+	case d.value > high:
+		sc.bad(key, strconv.Quote(d.text), "must be at most %s", strings.TrimSuffix(high.String(), "0m0s"))
+	}
+}
+
+func checkNumber(sc scope, key string, n *int, low, high int) {
+	if n != nil && (*n < low || *n > high) {
+		sc.bad(key, strconv.Itoa(*n), "out of range: %d to %d is allowed", low, high)
+	}
+}
+
+func parseAddressSize(n Number) (size int, ok bool) {
+	if n.text == "" || n.text == "auto" {
+		return 0, true
+	}
+	v, ok := n.value()
+	return v, ok && (v == 1 || v == 2 || v == 4)
+}
+
+func loadZone(name string) (*time.Location, error) {
+	if name == "" {
+		return time.Local, nil
+	}
+	return time.LoadLocation(name)
+}
+
+// parseAddresses reads 17, "1,2,3,4" or [1, 2, 3, 4].
+func parseAddresses(v any) ([]uint16, error) {
+	var list []uint16
+	add := func(n int64) error {
+		if n < 1 || n > maxPhysical {
+			return fmt.Errorf("address %d is out of range: 1 to %d is allowed", n, maxPhysical)
+		}
+		for _, have := range list {
+			if have == uint16(n) {
+				return fmt.Errorf("address %d is there twice", n)
+			}
+		}
+		list = append(list, uint16(n))
+		return nil
+	}
+	var each func(v any, nested bool) error
+	each = func(v any, nested bool) error {
+		switch v := v.(type) {
+		case int64:
+			return add(v)
+		case string:
+			for part := range strings.SplitSeq(v, ",") {
+				n, err := strconv.ParseInt(strings.TrimSpace(part), 10, 32)
+				if err != nil {
+					return fmt.Errorf(`%q is not an address: 17, "1,2,3,4" or [1, 2, 3, 4] is expected`, strings.TrimSpace(part))
+				}
+				if err := add(n); err != nil {
+					return err
+				}
+			}
+			return nil
+		case []any:
+			if nested {
+				break
+			}
+			if len(v) == 0 {
+				return fmt.Errorf("the list is empty: leave the key out if the meter has no physical address")
+			}
+			for _, e := range v {
+				if err := each(e, true); err != nil {
+					return err
+				}
+			}
+			return nil
+		default:
+		}
+		return fmt.Errorf(`not an address: 17, "1,2,3,4" or [1, 2, 3, 4] is expected`)
+	}
+	return list, each(v, false)
+}
+
+// requestScope also knows which keys came from the top of the file.
+type requestScope struct {
+	scope
+	own, top *Settings
+}
+
+// bad reports a value where it stands: in the request, or at the top.
+func (s requestScope) bad(key, value, format string, args ...any) {
+	switch {
+	case s.own.sets(key):
+		s.scope.bad(key, value, format, args...)
+	case s.top.sets(key):
+		s.report(key, key, value, format, args...)
+	default:
+		s.missing(key, format, args...)
+	}
+}
+
+// buildLink fills in where and how the request reads. s is merged with the
+// defaults; values that checkSettings has reported are passed over.
+func buildLink(sc requestScope, s *Settings, r *request) {
+	known := false
+	if s.Endpoint == "" {
+		sc.missing("endpoint", "this key is required: %s", endpointsSupported)
+	} else if e, err := parseEndpoint(s.Endpoint); err == nil {
+		r.endpoint, known = e, true
+	}
+	switch {
+	case s.Framing == "hdlc":
+		r.framing = dlms.HDLC
+		if known && r.endpoint.network == "udp" {
+			sc.bad("framing", `"hdlc"`, `HDLC does not go over UDP: use "wrapper", or tcp://`)
+		}
+	case s.Framing == "wrapper":
+		r.framing = dlms.Wrapper
+	case known && (r.endpoint.network == "udp" || r.endpoint.port() == wrapperPort):
+		r.framing = dlms.Wrapper
+	case known && (s.Framing == "" || s.Framing == "auto"):
+		sc.missing("framing", `this key is required on TCP port %s: "hdlc" for serial servers and modems, "wrapper" for meters with DLMS over TCP (only port %s is known to be "wrapper")`,
+			r.endpoint.port(), wrapperPort)
+	default:
+	}
+	p := linkPreset(s.Link)
+	r.replyTimeout = s.ReplyTimeout.Or(p.reply)
+	r.connectTimeout = s.ConnectTimeout.Or(p.connect)
+	r.timeout = s.Timeout.Or(p.timeout)
+	r.interOctetTimeout = s.InterOctetTimeout.Or(500 * time.Millisecond)
+	r.minInterval = s.MinInterval.Or(0)
+	r.retries = 2
+	if s.Retries != nil {
+		r.retries = *s.Retries
+	}
+	buildLogin(sc, s, r)
+	buildAddresses(sc, s, r)
+}
+
+// buildLogin fills in the client and its password.
+func buildLogin(sc requestScope, s *Settings, r *request) {
+	r.client = 16
+	if s.Authentication == "low" {
+		r.mechanism, r.client = acse.Low, 32
+	}
+	if s.ClientAddress != nil {
+		r.client = uint16(max(0, min(*s.ClientAddress, math.MaxUint16)))
+		if r.framing == dlms.HDLC && *s.ClientAddress > maxClientHDLC && *s.ClientAddress <= maxClientWrapper {
+			sc.bad("client_address", strconv.Itoa(*s.ClientAddress), "out of range: 1 to %d is allowed with HDLC", maxClientHDLC)
+		}
+	}
+	r.password = s.Password
+	switch {
+	case s.Authentication == "low" && !s.Password.Set():
+		sc.missing("password", `authentication = "low" needs it`)
+	case s.Authentication == "low":
+		if p, err := s.Password.Get(); err == nil && len(p) != 8 {
+			sc.warn("the password has %d characters; with authentication = \"low\" meters usually want 8", len(p))
+		}
+	case s.Password.Set() && (s.Authentication == "" || s.Authentication == "none"):
+		sc.bad("password", "", `without authentication = "low" it is never sent: add that, or remove the password`)
+	default:
+	}
+}
+
+// buildAddresses fills in the devices.
+func buildAddresses(sc requestScope, s *Settings, r *request) {
+	r.logical = 1
+	if s.LogicalAddress != nil {
+		if *s.LogicalAddress < 1 || *s.LogicalAddress > maxLogical {
+			return
+		}
+		r.logical = uint16(*s.LogicalAddress)
+	}
+	size, ok := parseAddressSize(s.AddressSize)
+	physical, err := []uint16(nil), error(nil)
+	if s.PhysicalAddress != nil {
+		physical, err = parseAddresses(s.PhysicalAddress)
+	}
+	if !ok || err != nil {
+		return
+	}
+	if r.framing == dlms.Wrapper {
+		if len(physical) > 0 {
+			sc.warn("physical_address is ignored: the wrapper has none, its server address is logical_address")
+		}
+		r.devices = []*device{{}}
+		return
+	}
+	r.addressSize = size
+	if size == 1 || size == 2 {
+		if r.logical > maxLogicalShort {
+			sc.bad("logical_address", strconv.Itoa(int(r.logical)), "out of range: with address_size = %d, 1 to %d is allowed", size, maxLogicalShort)
+		}
+	}
+	if len(physical) == 0 {
+		r.devices = []*device{{}}
+		return
+	}
+	for _, p := range physical {
+		switch {
+		case size == 1:
+			sc.bad("physical_address", show(s.PhysicalAddress), "with address_size = 1 there is no room for it: use 2, 4 or \"auto\"")
+			return
+		case size == 2 && p > maxPhysicalShort:
+			sc.bad("physical_address", show(s.PhysicalAddress), "address %d is out of range: with address_size = 2, 1 to %d is allowed", p, maxPhysicalShort)
+			return
+		default:
+		}
+		r.devices = append(r.devices, &device{physical: p, tag: strconv.Itoa(int(p))})
+	}
+}
+
+// buildSchedule fills in when the request runs.
+func buildSchedule(sc requestScope, s *Settings, interval Duration, r *request) {
+	checkDuration(sc.scope, "interval", interval, 1, 365*24*time.Hour)
+	method, ok := schedule.ParseMethod(s.Method)
+	if !ok {
+		method = schedule.Gather
+	}
+	r.schedule = schedule.Schedule{Method: method, Interval: interval.Or(defaultInterval)}
+}

@@ -1,0 +1,320 @@
+package dlms_cosem
+
+import (
+	"errors"
+	"fmt"
+	"os"
+	"path/filepath"
+	"reflect"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/require"
+)
+
+// mistake is one wrong configuration: a top, request and item part.
+type mistake struct {
+	name               string
+	top, request, item string
+	path, message      string
+}
+
+const wellItem = `obis = "1.0.1.8.0.255"`
+
+func mistakes() []mistake {
+	long := strings.Repeat("m", 70)
+	hdlc := "framing = \"hdlc\"\n"
+	return []mistake{
+		{"endpoint missing", "-", "", "", "request[0]", `request "r": endpoint: this key is required: supported are tcp://HOST:PORT and udp://HOST:PORT`},
+		{"endpoint without scheme", `endpoint = "10.0.0.5:4059"`, "", "", "endpoint", `endpoint = "10.0.0.5:4059": the scheme is missing: supported are tcp://HOST:PORT and udp://HOST:PORT`},
+		{"endpoint without port", `endpoint = "tcp://meter"`, "", "", "endpoint", `endpoint = "tcp://meter": the port is missing: DLMS over TCP and UDP has port 4059, e.g. tcp://meter:4059`},
+		{"endpoint serial", "", `endpoint = "file:///dev/ttyUSB0"`, "", "request[0].endpoint", `request "r": endpoint = "file:///dev/ttyUSB0": file:// is not supported: supported are tcp://HOST:PORT and udp://HOST:PORT`},
+		{"endpoint listening", "", `endpoint = "tcp-listen://:4059"`, "", "request[0].endpoint", `request "r": endpoint = "tcp-listen://:4059": tcp-listen:// is not supported: supported are tcp://HOST:PORT and udp://HOST:PORT`},
+		{"endpoint rfc2217", "", `endpoint = "rfc2217://h:1"`, "", "request[0].endpoint", `request "r": endpoint = "rfc2217://h:1": rfc2217:// is not supported: supported are tcp://HOST:PORT and udp://HOST:PORT`},
+		{"endpoint unknown scheme", "", `endpoint = "http://h:1"`, "", "request[0].endpoint", `request "r": endpoint = "http://h:1": unknown scheme "http": supported are tcp://HOST:PORT and udp://HOST:PORT`},
+		{"endpoint bad port", "", `endpoint = "tcp://h:70000"`, "", "request[0].endpoint", `request "r": endpoint = "tcp://h:70000": port "70000": a number from 1 to 65535 is expected`},
+		{"endpoint with path", "", `endpoint = "tcp://h:1/x"`, "", "request[0].endpoint", `request "r": endpoint = "tcp://h:1/x": "/" does not belong into a host and port: supported are tcp://HOST:PORT and udp://HOST:PORT`},
+		{"endpoint without host", "", `endpoint = "tcp://:4059"`, "", "request[0].endpoint", `request "r": endpoint = "tcp://:4059": the host is missing: supported are tcp://HOST:PORT and udp://HOST:PORT`},
+		{"endpoint bare IPv6", "", `endpoint = "tcp://fe80::1:4059"`, "", "request[0].endpoint", `request "r": endpoint = "tcp://fe80::1:4059": not a host and port (an IPv6 address needs brackets): supported are tcp://HOST:PORT and udp://HOST:PORT`},
+		{"framing needed", `endpoint = "tcp://h:7000"`, "", "", "request[0]", `request "r": framing: this key is required on TCP port 7000: "hdlc" for serial servers and modems, "wrapper" for meters with DLMS over TCP (only port 4059 is known to be "wrapper")`},
+		{"framing unknown", `framing = "mbus"`, "", "", "framing", `framing = "mbus": allowed are "auto", "hdlc" and "wrapper"`},
+		{"framing in wrong case", "", `framing = "HDLC"`, "", "request[0].framing", `request "r": framing = "HDLC": allowed are "auto", "hdlc" and "wrapper"`},
+		{"HDLC over UDP", `endpoint = "udp://h:4059"`, `framing = "hdlc"`, "", "request[0].framing", `request "r": framing = "hdlc": HDLC does not go over UDP: use "wrapper", or tcp://`},
+		{"link unknown", "", `link = "lora"`, "", "request[0].link", `request "r": link = "lora": allowed are "auto", "local", "gsm" and "nbiot"`},
+		{"duration without unit", "", `reply_timeout = "5"`, "", "request[0].reply_timeout", `request "r": reply_timeout = "5": not a duration: a number with its unit is expected, e.g. "500ms", "10s" or "15m"`},
+		{"duration as a number", "", `timeout = 30`, "", "request[0].timeout", `request "r": timeout = "30": not a duration: a number with its unit is expected, e.g. "500ms", "10s" or "15m"`},
+		{"duration negative", "", `connect_timeout = "-1s"`, "", "request[0].connect_timeout", `request "r": connect_timeout = "-1s": must be more than 0`},
+		{"duration zero", "", `interval = "0s"`, "", "request[0].interval", `request "r": interval = "0s": must be more than 0`},
+		{"duration too long", `inter_octet_timeout = "2h"`, "", "", "inter_octet_timeout", `inter_octet_timeout = "2h": must be at most 1h`},
+		{"pause negative", "", `min_interval = "-1ms"`, "", "request[0].min_interval", `request "r": min_interval = "-1ms": must not be negative`},
+		{"retries negative", "", `retries = -1`, "", "request[0].retries", `request "r": retries = -1: out of range: 0 to 1000 is allowed`},
+		{"physical address no number", hdlc, `physical_address = "1,x"`, "", "request[0].physical_address", `request "r": physical_address = "1,x": "x" is not an address: 17, "1,2,3,4" or [1, 2, 3, 4] is expected`},
+		{"physical address out of range", hdlc, `physical_address = [1, 16384]`, "", "request[0].physical_address", `request "r": physical_address = [1, 16384]: address 16384 is out of range: 1 to 16383 is allowed`},
+		{"physical address twice", hdlc, `physical_address = [1, 2, 1]`, "", "request[0].physical_address", `request "r": physical_address = [1, 2, 1]: address 1 is there twice`},
+		{"physical address empty list", hdlc, `physical_address = []`, "", "request[0].physical_address", `request "r": physical_address = []: the list is empty: leave the key out if the meter has no physical address`},
+		{"physical address fraction", hdlc, `physical_address = 1.5`, "", "request[0].physical_address", `request "r": physical_address = 1.5: not an address: 17, "1,2,3,4" or [1, 2, 3, 4] is expected`},
+		{"physical address without room", hdlc + "address_size = 1", `physical_address = 17`, "", "request[0].physical_address", `request "r": physical_address = 17: with address_size = 1 there is no room for it: use 2, 4 or "auto"`},
+		{"physical address beyond size", hdlc + "physical_address = 300", `address_size = 2`, "", "physical_address", `request "r": physical_address = 300: address 300 is out of range: with address_size = 2, 1 to 127 is allowed`},
+		{"logical address out of range", "", `logical_address = 16383`, "", "request[0].logical_address", `request "r": logical_address = 16383: out of range: 1 to 16382 is allowed`},
+		{"logical address beyond size", hdlc + "address_size = 1", `logical_address = 127`, "", "request[0].logical_address", `request "r": logical_address = 127: out of range: with address_size = 1, 1 to 126 is allowed`},
+		{"address size unknown", hdlc, `address_size = 3`, "", "request[0].address_size", `request "r": address_size = 3: allowed are "auto", 1, 2 and 4`},
+		{"client address zero", "", `client_address = 0`, "", "request[0].client_address", `request "r": client_address = 0: out of range: 1 to 65535 is allowed`},
+		{"client address beyond HDLC", hdlc, `client_address = 128`, "", "request[0].client_address", `request "r": client_address = 128: out of range: 1 to 127 is allowed with HDLC`},
+		{"authentication unknown", "", `authentication = "high"`, "", "request[0].authentication", `request "r": authentication = "high": allowed are "none" and "low"`},
+		{"low without password", "", `authentication = "low"`, "", "request[0]", `request "r": password: authentication = "low" needs it`},
+		{"password without low", "", `password = "12345678"`, "", "request[0].password", `request "r": password: without authentication = "low" it is never sent: add that, or remove the password`},
+		{"password from a secret store", "authentication = \"low\"\npassword = \"@{store:key}\"", "", "", "password", `password: Telegraf's secret stores are not available here: use "file:/path" or "env:NAME"`},
+		{"password not hexadecimal", "authentication = \"low\"", `password = "hex:12345"`, "", "request[0].password", `request "r": password: after "hex:" an even number of hexadecimal digits is expected; a password that really begins so is written "text:hex:..."`},
+		{"password not in environment", "authentication = \"low\"", `password = "env:DLMS_TEST_UNSET"`, "", "request[0].password", `request "r": password: environment variable DLMS_TEST_UNSET is not set`},
+		{"password file missing", "authentication = \"low\"", `password = "file:/nonexistent"`, "", "request[0].password", `request "r": password: open /nonexistent: no such file or directory`},
+		{"method unknown", "", `method = "cron"`, "", "request[0].method", `request "r": method = "cron": allowed are "gather", "once" and "polling"`},
+		{"layout unknown", "", `layout = "narrow"`, "", "request[0].layout", `request "r": layout = "narrow": allowed are "obis" and "wide"`},
+		{"measurement taken", "", `measurement = "dlms_cosem_status"`, "", "request[0].measurement", `request "r": measurement = "dlms_cosem_status": this name belongs to the status metrics`},
+		{"time zone unknown", `meter_timezone = "Mars/Olympus"`, "", "", "meter_timezone", `meter_timezone = "Mars/Olympus": not a time zone: "Local", "UTC" or a name like "Europe/Berlin" is expected`},
+		{"deviation unknown", "", `deviation = "reversed"`, "", "request[0].deviation", `request "r": deviation = "reversed": allowed are "auto", "standard", "inverted" and "ignore"`},
+		{"tag reserved", "", `tags = { unit = "x" }`, "", "request[0].tags.unit", `request "r": tags.unit = "x": this tag belongs to the plugin: choose another name`},
+		{"tag empty", "", `tags = { site = "" }`, "", "request[0].tags.site", `request "r": tags.site = "": a tag cannot be empty: give it a value or remove it`},
+		{"tag without name", "", `tags = { "" = "x" }`, "", `request[0].tags.""`, `request "r": tags."" = "x": a tag needs a name`},
+		{"tag time", "", `tags = { time = "x" }`, "", "request[0].tags.time", `request "r": tags.time = "x": databases keep this name for the timestamp: choose another one`},
+		{"OBIS missing", "", "", `name = "e"`, "request[0].item[0]", `request "r", item "e": obis: this key is required, e.g. "1.0.1.8.0.255"`},
+		{"OBIS bad", "", "", `obis = "1.0.300.8.0.255"`, "request[0].item[0].obis", `request "r", item 1: obis = "1.0.300.8.0.255": not an OBIS code: value group C is "300", not a number from 0 to 255; write it like 1.0.1.8.0.255 or 1-0:1.8.0*255`},
+		{"item name blank", "", "", `name = "  "` + "\n" + wellItem, "request[0].item[0].name", `request "r", item "  ": name = "  ": a name needs more than blanks`},
+		{"class out of range", "", "", wellItem + "\nclass = 0", "request[0].item[0].class", `request "r", item 1: class = 0: out of range: 1 to 65535 is allowed`},
+		{"attribute out of range", "", "", wellItem + "\nattribute = 128", "request[0].item[0].attribute", `request "r", item 1: attribute = 128: out of range: -128 to 127 is allowed`},
+		{"attribute zero", "", "", wellItem + "\nattribute = 0", "request[0].item[0].attribute", `request "r", item 1: attribute = 0: attribute 0 stands for all attributes: give the number of one`},
+		{"data type unknown", "", "", wellItem + "\ndata_type = \"int24\"", "request[0].item[0].data_type",
+			`request "r", item 1: data_type = "int24": allowed are "auto", "bool", "int8", "int16", "int32", "int64", "uint8", "uint16", "uint32", "uint64", "float32", "float64", "string", "hex", "bcd", "datetime", "date", "time", "bits", "enum" and "raw"`},
+		{"element zero", "", "", wellItem + "\nelement = \"0\"", "request[0].item[0].element", `request "r", item 1: element = "0": not an element: "2", or "2.1" for the first element of the second one, is expected (counted from 1)`},
+		{"element number", "", "", wellItem + "\nelement = 2.1", "request[0].item[0].element", `request "r", item 1: element = 2.1: a path has to stand in quotes, as a number may lose a zero: "2.1"`},
+		{"element list", "", "", wellItem + "\nelement = [2]", "request[0].item[0].element", `request "r", item 1: element = [2]: not an element: "2", or "2.1" for the first element of the second one, is expected (counted from 1)`},
+		{"scaler out of range", "", "", wellItem + "\nscaler = 200", "request[0].item[0].scaler", `request "r", item 1: scaler = 200: out of range: -128 to 127 is allowed`},
+		{"scaler without effect", "", "", wellItem + "\nscaler = 1\napply_scaler = false", "request[0].item[0].scaler", `request "r", item 1: scaler = 1: with apply_scaler = false it has no effect: remove one of the two`},
+		{"unit too long", "", "", wellItem + "\nunit = \"" + long + "\"", "request[0].item[0].unit", `request "r", item 1: unit = "` + long + `": too long for a unit (at most 64 octets)`},
+		{"scale without unit", "", "", wellItem + "\nscale = 0.001", "request[0].item[0].scale", `request "r", item 1: scale = 0.001: it changes the unit, so "unit" has to be given too: kWh must not be called Wh`},
+		{"scale zero", "", "", wellItem + "\nunit = \"x\"\nscale = 0", "request[0].item[0].scale", `request "r", item 1: scale = 0: a number other than 0 is expected, e.g. 0.001`},
+		{"scale text", "", "", wellItem + "\nunit = \"x\"\nscale = \"2\"", "request[0].item[0].scale", `request "r", item 1: scale = "2": a number is expected, e.g. 0.001`},
+		{"timestamp unknown", "", "", wellItem + "\ntimestamp = \"now\"", "request[0].item[0].timestamp", `request "r", item 1: timestamp = "now": allowed are "run" and "meter"`},
+		{"timestamp without capture time", "", "", wellItem + "\nclass = 3\ntimestamp = \"meter\"", "request[0].item[0].timestamp", `request "r", item 1: timestamp = "meter": class 3 has no capture time: classes 4 and 5 and the clock (class 8) have one`},
+		{"timestamp in a wide metric", "layout = \"wide\"", "", wellItem + "\nclass = 4\ntimestamp = \"meter\"", "request[0].item[0].timestamp", `request "r", item 1: timestamp = "meter": a metric of layout = "wide" has one time for all its items: use layout = "obis" for this one`},
+		{"item names twice", "", "", "name = \"e\"\n" + wellItem + "\n[[inputs.dlms_cosem.request.item]]\nname = \"e\"\nobis = \"1.0.2.8.0.255\"", "request[0].item[1].name", `request "r", item "e": name = "e": another item of this request has this name`},
+		{"items alike without names", "", "", wellItem + "\nelement = 1\n[[inputs.dlms_cosem.request.item]]\n" + wellItem + "\nelement = 2", "request[0].item[1].obis", `request "r", item 2: obis = "1.0.1.8.0.255": item 1 reads the same attribute: give both a name, so that they can be told apart`},
+		{"wide fields collide", "layout = \"wide\"", "", "name = \"e\"\n" + wellItem + "\n[[inputs.dlms_cosem.request.item]]\nname = \"e_text\"\nobis = \"1.0.2.8.0.255\"", "request[0].item[1].name", `request "r", item "e_text": name = "e_text": with layout = "wide" its field "e_text" may also be written by item "e": choose another name`},
+	}
+}
+
+func TestMistakes(t *testing.T) {
+	for _, m := range mistakes() {
+		t.Run(m.name, func(t *testing.T) {
+			above := m.top
+			switch {
+			case above == "-":
+				above = ""
+			case !strings.Contains(above, "endpoint"):
+				above += "\n" + top
+			}
+			item := m.item
+			if item == "" {
+				item = wellItem
+			}
+			request := m.request
+			if !strings.Contains(request, "name =") {
+				request += "\nname = \"r\""
+			}
+			d := decodeConf(t, "[[inputs.dlms_cosem]]\n"+above+"\n[[inputs.dlms_cosem.request]]\n"+request+"\n[[inputs.dlms_cosem.request.item]]\n"+item+"\n")
+			err := d.Init()
+			require.Error(t, err)
+			all := configErrors(err)
+			require.Len(t, all, 1, "%v", err)
+			require.Equal(t, m.message, all[0].Error())
+			require.Equal(t, m.path, all[0].ConfigPath())
+			require.Nil(t, d.Plan())
+		})
+	}
+}
+
+// configErrors takes a joined error apart.
+func configErrors(err error) (list []*ConfigError) {
+	joined, ok := err.(interface{ Unwrap() []error })
+	if !ok {
+		return nil
+	}
+	for _, e := range joined.Unwrap() {
+		var c *ConfigError
+		if errors.As(e, &c) {
+			list = append(list, c)
+		}
+	}
+	return list
+}
+
+func TestWholeFileMistakes(t *testing.T) {
+	d := decodeConf(t, "[[inputs.dlms_cosem]]\n"+top+"\n")
+	require.EqualError(t, d.Init(), "request: no requests: at least one [[inputs.dlms_cosem.request]] is needed")
+
+	d = decodeConf(t, "[[inputs.dlms_cosem]]\n"+top+"\n[[inputs.dlms_cosem.request]]\nname = \"r\"\n")
+	require.EqualError(t, d.Init(), `request "r": item: no items: a request needs at least one [[inputs.dlms_cosem.request.item]]`)
+
+	d = decodeConf(t, conf(top, `name = "a"`, `name = "a"`, `name = ""`))
+	require.EqualError(t, d.Init(), "request \"a\": name = \"a\": another request has this name\nrequest 3: name: this key is required: it tells the requests apart")
+
+	d = decodeConf(t, conf(top+"\nlink = \"x\"", "name = \"a\"\nmethod = \"x\"", "name = \"b\"\nretries = -2"))
+	var paths []string
+	for _, e := range configErrors(d.Init()) {
+		paths = append(paths, e.Path)
+	}
+	require.Equal(t, []string{"link", "request[0].method", "request[1].retries"}, paths, "all at once, in the order of the file")
+}
+
+func TestSecretsAreNeverShown(t *testing.T) {
+	d := decodeConf(t, conf(top+"\npassword = \"SeSaMe42\"", "name = \"a\"\npassword = \"hex:SeSaMe\"\nauthentication = \"low\""))
+	err := d.Init()
+	require.Error(t, err)
+	require.NotContains(t, err.Error(), "SeSaMe")
+	require.NotContains(t, fmt.Sprintf("%v %+v %#v %s", d.Settings.Password, d.Request[0].Password, d.Request[0].Password, d.Request[0].Password), "SeSaMe")
+}
+
+func TestSecret(t *testing.T) {
+	file := filepath.Join(t.TempDir(), "password")
+	require.NoError(t, os.WriteFile(file, []byte("first\n"), 0o600))
+	t.Setenv("DLMS_TEST_SECRET", "from env")
+	for _, c := range []struct{ source, want string }{
+		{"plain", "plain"},
+		{"with:colon", "with:colon"},
+		{"", ""},
+		{"text:hex:12", "hex:12"},
+		{"hex:31 32:33", "123"},
+		{"env:DLMS_TEST_SECRET", "from env"},
+		{"file:" + file, "first"},
+	} {
+		var s Secret
+		require.NoError(t, s.UnmarshalText([]byte(c.source)))
+		require.True(t, s.Set())
+		got, err := s.Get()
+		require.NoError(t, err, c.source)
+		require.Equal(t, c.want, string(got), c.source)
+	}
+	var s Secret
+	require.False(t, s.Set())
+	require.NoError(t, s.UnmarshalText([]byte("file:"+file)))
+	require.NoError(t, os.WriteFile(file, []byte("second\r\n"), 0o600))
+	got, err := s.Get()
+	require.NoError(t, err)
+	require.Equal(t, "second", string(got), "read again")
+	require.NoError(t, os.WriteFile(file, make([]byte, maxSecret+1), 0o600))
+	_, err = s.Get()
+	require.ErrorContains(t, err, "too long for a password")
+}
+
+// TestInheritForgetsNothing sets each field in turn: a request without it takes
+// it from the top, a request with it keeps its own.
+func TestInheritForgetsNothing(t *testing.T) {
+	typ := reflect.TypeFor[Settings]()
+	keys := map[string]bool{}
+	for i := range typ.NumField() {
+		f := typ.Field(i)
+		key := f.Tag.Get("toml")
+		require.NotEmpty(t, key, f.Name)
+		require.False(t, keys[key], key)
+		keys[key] = true
+		var above, own, none Settings
+		fill(t, reflect.ValueOf(&above).Elem().Field(i), 1)
+		fill(t, reflect.ValueOf(&own).Elem().Field(i), 2)
+		kept := own
+		none.inherit(&above)
+		require.Equal(t, above, none, "%s is not inherited", f.Name)
+		own.inherit(&above)
+		require.Equal(t, kept, own, "%s is not kept", f.Name)
+		require.True(t, above.sets(key))
+	}
+}
+
+func fill(t *testing.T, v reflect.Value, n int) {
+	switch p := v.Addr().Interface().(type) {
+	case *string:
+		*p = fmt.Sprint("x", n)
+	case **int:
+		*p = &n
+	case **bool:
+		b := n == 1
+		*p = &b
+	case *Duration:
+		require.NoError(t, p.UnmarshalText([]byte(fmt.Sprintf("%ds", n))))
+	case *Number:
+		require.NoError(t, p.UnmarshalText([]byte(fmt.Sprint(n))))
+	case *Secret:
+		require.NoError(t, p.UnmarshalText([]byte(fmt.Sprint(n))))
+	case *any:
+		*p = []any{int64(n)}
+	default:
+		require.Fail(t, "a type that this test does not know", "%T", p)
+	}
+}
+
+func TestDefaultsAndPresets(t *testing.T) {
+	d := decodeConf(t, conf(top, `name = "a"`, "name = \"b\"\nlink = \"gsm\"", "name = \"c\"\nlink = \"nbiot\"\nreply_timeout = \"7s\"\nretries = 0"))
+	require.NoError(t, d.Init())
+	a, b, c := d.requests[0], d.requests[1], d.requests[2]
+	require.Equal(t, []time.Duration{5 * time.Second, 5 * time.Second, 30 * time.Second}, []time.Duration{a.replyTimeout, a.connectTimeout, a.timeout})
+	require.Equal(t, []time.Duration{30 * time.Second, 30 * time.Second, 3 * time.Minute}, []time.Duration{b.replyTimeout, b.connectTimeout, b.timeout})
+	require.Equal(t, []time.Duration{7 * time.Second, 60 * time.Second, 10 * time.Minute}, []time.Duration{c.replyTimeout, c.connectTimeout, c.timeout})
+	require.Equal(t, 2, a.connConfig(a.devices[0]).Retries)
+	require.Equal(t, -1, c.connConfig(c.devices[0]).Retries)
+	require.Equal(t, uint16(16), a.client)
+	require.Equal(t, "a", a.meter)
+}
+
+func TestPlan(t *testing.T) {
+	d := decodeConf(t, conf("endpoint = \"TCP://Meter:07000\"\nframing = \"hdlc\"", "name = \"a\"\nphysical_address = [17, 300]", "name = \"b\"\nendpoint = \"tcp://meter:7000\"\nmethod = \"polling\"\ninterval = \"15m\"\nauthentication = \"low\"\npassword = \"12345678\"", "name = \"c\"\nendpoint = \"udp://other:1\"\nframing = \"auto\"\nenabled = false"))
+	require.NoError(t, d.Init())
+	plan := d.Plan()
+	require.Len(t, plan, 3)
+	require.Equal(t, plan[0].Link, plan[1].Link, "the same endpoint is the same link")
+	require.Equal(t, "tcp://meter:7000", plan[0].Link)
+	require.Equal(t, []string{"17", "300"}, plan[0].Addresses)
+	require.Equal(t, "hdlc", plan[0].Framing)
+	require.Equal(t, "gather", plan[0].Method)
+	require.Equal(t, uint16(32), plan[1].Client)
+	require.Equal(t, "low", plan[1].Login)
+	require.False(t, plan[2].Enabled)
+	now := time.Date(2026, 11, 24, 10, 0, 0, 0, time.UTC)
+	require.Empty(t, plan[0].Next(now, 5))
+	require.Equal(t, []time.Time{now, now.Add(15 * time.Minute)}, plan[1].Next(now, 2))
+	require.Equal(t, []PlannedItem{{OBIS: "1.0.1.8.0.255", Class: 3, ClassName: plan[0].Items[0].ClassName, Attribute: 2}}, plan[0].Items)
+	require.Len(t, d.newLinks(nil, nil), 1, "one goroutine for both; none for what is not enabled")
+}
+
+// TestSampleConfig keeps the three copies of the sample equal, and the sample
+// right, with all keys in it.
+func TestSampleConfig(t *testing.T) {
+	root, err := os.ReadFile("../../../sample.conf")
+	require.NoError(t, err)
+	require.Equal(t, string(root), sampleConfig)
+	readme, err := os.ReadFile("README.md")
+	require.NoError(t, err)
+	_, rest, ok := strings.Cut(string(readme), "```toml @sample.conf\n")
+	require.True(t, ok)
+	block, _, ok := strings.Cut(rest, "```")
+	require.True(t, ok)
+	require.Equal(t, sampleConfig, block)
+
+	d := decodeConf(t, sampleConfig)
+	require.NoError(t, d.Init())
+	require.Equal(t, sampleConfig, d.SampleConfig())
+	var all strings.Builder
+	for line := range strings.SplitSeq(sampleConfig, "\n") {
+		if trimmed := strings.TrimSpace(line); strings.HasPrefix(trimmed, "# ") && !strings.Contains(line, `= ""`) {
+			line = strings.Replace(trimmed, "# ", "", 1)
+		}
+		all.WriteString(line + "\n")
+	}
+	d = decodeConf(t, strings.Replace(all.String(), "Read electricity", "# Read electricity", 1))
+	require.NotEmpty(t, d.Request[0].Tags)
+	for _, typ := range []reflect.Type{reflect.TypeFor[Settings](), reflect.TypeFor[Request](), reflect.TypeFor[Item]()} {
+		for i := range typ.NumField() {
+			if key := typ.Field(i).Tag.Get("toml"); key != "" && key != "item" && key != "tags" {
+				require.Regexp(t, `(?m)^\s*(# )?`+key+` = `, sampleConfig, "the sample does not tell about %s", key)
+			}
+		}
+	}
+}

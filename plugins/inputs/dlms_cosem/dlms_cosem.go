@@ -1,0 +1,220 @@
+// Package dlms_cosem is a Telegraf input that reads meters by DLMS/COSEM.
+package dlms_cosem
+
+import (
+	"context"
+	_ "embed"
+	"fmt"
+	"strconv"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"github.com/influxdata/telegraf"
+	"github.com/influxdata/telegraf/plugins/inputs"
+
+	"github.com/telegraf-dlms/telegraf-dlms/dlms"
+	"github.com/telegraf-dlms/telegraf-dlms/internal/schedule"
+)
+
+//go:embed sample.conf
+var sampleConfig string
+
+// DLMS is the plugin. Init, Start, Gather and Stop are called by Telegraf or by
+// a host that keeps its contract; RunOnce and ReadOnce take their place where a
+// request is to run one time.
+type DLMS struct {
+	Settings
+
+	Request []Request `toml:"request"`
+
+	Log telegraf.Logger `toml:"-"`
+
+	// Dial opens a connection to an endpoint as it stands in the configuration;
+	// nil is the network. It may be called by several goroutines at once.
+	Dial func(ctx context.Context, endpoint string) (dlms.Transport, error) `toml:"-"`
+
+	// OnRun, if set, is called after each finished run of a device, its metrics
+	// being with the accumulator. It may be called by several goroutines at once.
+	OnRun func(Run) `toml:"-"`
+
+	requests []*request
+	slots    chan struct{} // connections being opened
+
+	links   []*link
+	cancel  context.CancelFunc
+	running sync.WaitGroup
+	ticked  atomic.Bool
+	out     *output
+}
+
+// Run is one finished run of a request on one device.
+type Run struct {
+	Request string
+	Address string // physical address; empty without
+	Result  string // "success", "partial", ...
+}
+
+func init() {
+	inputs.Add("dlms_cosem", func() telegraf.Input { return &DLMS{} })
+}
+
+// SampleConfig returns the documented configuration.
+func (*DLMS) SampleConfig() string { return sampleConfig }
+
+const (
+	tickPatience = 60 * time.Second        // without a tick, before we say so
+	stopPatience = 3500 * time.Millisecond // for links to end, before they are left behind
+	dialsAtOnce  = 64
+	dialSlot     = 250 * time.Millisecond // after which a connection being opened no longer counts
+	jitterFrom   = 16                     // links, from which on first polls are spread
+	jitterLink   = 10 * time.Millisecond  // per link
+)
+
+// Init checks the configuration, without the network, and reports all its
+// mistakes at once: the error joins *ConfigErrors in the order of the file.
+func (d *DLMS) Init() error {
+	if d.Log == nil {
+		d.Log = noLog{}
+	}
+	if d.Dial == nil {
+		d.Dial = dial
+	}
+	d.slots = make(chan struct{}, dialsAtOnce)
+	d.requests = nil
+	p := &problems{}
+	checkSettings(scope{p: p}, &d.Settings)
+	if len(d.Request) == 0 {
+		scope{p: p}.missing("request", "no requests: at least one [[inputs.dlms_cosem.request]] is needed")
+	}
+	names := map[string]bool{}
+	for i := range d.Request {
+		c := &d.Request[i]
+		sc := scope{p: p, path: fmt.Sprintf("request[%d]", i), request: strconv.Itoa(i + 1)}
+		if c.Name != "" {
+			sc.request = strconv.Quote(c.Name)
+			if names[c.Name] {
+				sc.bad("name", strconv.Quote(c.Name), "another request has this name")
+			}
+			names[c.Name] = true
+		}
+		d.requests = append(d.requests, buildRequest(sc, c, &d.Settings))
+	}
+	if err := p.err(); err != nil {
+		d.requests = nil
+		return err
+	}
+	for _, w := range p.warnings {
+		d.Log.Warn(w)
+	}
+	return nil
+}
+
+// Start begins to run the requests as they become due. It does not wait for
+// anything: a meter that cannot be reached is reported by its link.
+func (d *DLMS) Start(acc telegraf.Accumulator) error {
+	ctx, cancel := context.WithCancel(context.Background())
+	d.cancel = cancel
+	d.out = newOutput(acc)
+	d.ticked.Store(false)
+	d.links = d.newLinks(d.out, nil)
+	now := time.Now()
+	for _, l := range d.links {
+		l.begin(now, len(d.links))
+		d.running.Go(func() { l.loop(ctx) })
+	}
+	if d.wants(schedule.Gather) {
+		d.running.Go(func() { d.watchTicks(ctx) })
+	}
+	return nil
+}
+
+// wants reports whether an enabled request has that method.
+func (d *DLMS) wants(m schedule.Method) bool {
+	for _, r := range d.requests {
+		if r.enabled && r.schedule.Method == m {
+			return true
+		}
+	}
+	return false
+}
+
+// watchTicks says so if nobody makes us gather.
+func (d *DLMS) watchTicks(ctx context.Context) {
+	t := time.NewTimer(tickPatience)
+	defer t.Stop()
+	select {
+	case <-ctx.Done():
+	case <-t.C:
+		if !d.ticked.Load() {
+			d.Log.Warn(`no gather tick: set signal = "STDIN" in inputs.execd or pass -poll_interval`)
+		}
+	}
+}
+
+// Gather makes the requests with method gather due, and returns. One that is
+// still waiting or running is not queued again; the tick is counted as skipped.
+func (d *DLMS) Gather(telegraf.Accumulator) error {
+	d.ticked.Store(true)
+	now := time.Now()
+	for _, l := range d.links {
+		l.tick(now)
+	}
+	return nil
+}
+
+// Stop ends all links: associations are released, values read so far are still
+// passed on. It returns within 4 s, even if a meter hangs or the accumulator
+// does not take what it is given; nothing is given to it from then on.
+func (d *DLMS) Stop() {
+	if d.cancel == nil {
+		return
+	}
+	d.cancel()
+	d.cancel = nil
+	ended := make(chan struct{})
+	go func() {
+		d.running.Wait()
+		close(ended)
+	}()
+	t := time.NewTimer(stopPatience)
+	defer t.Stop()
+	select {
+	case <-ended:
+	case <-t.C:
+		d.Log.Warnf("Some links did not end within %s and are left behind", stopPatience)
+	}
+	d.out.close()
+}
+
+// newLinks groups the requests by endpoint, in the order of the file. only
+// chooses some; nil is all that are enabled.
+func (d *DLMS) newLinks(out *output, only func(*request) bool) []*link {
+	var links []*link
+	byEndpoint := map[endpoint]*link{}
+	for _, r := range d.requests {
+		if only != nil && !only(r) || only == nil && !r.enabled {
+			continue
+		}
+		l := byEndpoint[r.endpoint]
+		if l == nil {
+			l = newLink(d, r.endpoint, out)
+			byEndpoint[r.endpoint] = l
+			links = append(links, l)
+		}
+		l.add(r)
+	}
+	return links
+}
+
+// noLog is for hosts that set no logger.
+type noLog struct{ telegraf.Logger }
+
+func (noLog) Errorf(string, ...any) {}
+func (noLog) Error(...any)          {}
+func (noLog) Warnf(string, ...any)  {}
+func (noLog) Warn(...any)           {}
+func (noLog) Infof(string, ...any)  {}
+func (noLog) Info(...any)           {}
+func (noLog) Debugf(string, ...any) {}
+func (noLog) Debug(...any)          {}

@@ -1,0 +1,214 @@
+package dlms_cosem
+
+import (
+	"context"
+	"errors"
+	"io"
+	"net"
+	"os"
+	"syscall"
+
+	"github.com/telegraf-dlms/telegraf-dlms/dlms"
+	"github.com/telegraf-dlms/telegraf-dlms/dlms/acse"
+	"github.com/telegraf-dlms/telegraf-dlms/dlms/xdlms"
+)
+
+// Hint says in plain words what to do about an error; "" if there is nothing
+// to add to it.
+func Hint(err error) string {
+	var (
+		connect      *connectError
+		scaler       *scalerError
+		class        *classError
+		access       *dlms.AccessError
+		reject       *dlms.RejectError
+		framing      *dlms.FramingError
+		disconnected *dlms.DisconnectedError
+		exception    *dlms.ExceptionError
+		budget       *budgetError
+		timeout      *dlms.TimeoutError
+		protocol     *dlms.ProtocolError
+	)
+	switch {
+	case err == nil:
+		return ""
+	case errors.As(err, &connect):
+		return connectHint(connect)
+	case errors.As(err, &scaler):
+		return scalerHint(scaler)
+	case errors.As(err, &class):
+		return classHint(class)
+	case errors.As(err, &access):
+		return accessHint(access.Result)
+	case errors.As(err, &reject):
+		return rejectHint(reject)
+	case errors.As(err, &framing):
+		return framingHint(framing)
+	case errors.As(err, &disconnected):
+		return disconnectedHint(disconnected)
+	case errors.As(err, &exception):
+		return exceptionHint(exception)
+	case errors.As(err, &budget):
+		return "raise timeout, or read fewer items per request"
+	case errors.As(err, &timeout):
+		return timeoutHint(timeout)
+	case errors.As(err, &protocol):
+		return protocolHint(protocol)
+	case errors.Is(err, io.EOF):
+		return "the meter closed the connection: many take one client at a time, or close on a wrong framing or logical_address; is another client connected?"
+	case connectionLost(err):
+		return "the connection broke: check the network, and whether another client took the meter"
+	default:
+		return ""
+	}
+}
+
+func connectHint(e *connectError) string {
+	var dns *net.DNSError
+	switch {
+	case errors.As(e.err, &dns):
+		return "the host name is not known: check endpoint, or give the IP address"
+	case errors.Is(e.err, syscall.ECONNREFUSED), errors.Is(e.err, syscall.Errno(10061)):
+		return "the host is there but nothing listens on this port: check the port (4059 is usual for the wrapper), and whether another client holds the meter's only connection"
+	case errors.Is(e.err, syscall.EHOSTUNREACH), errors.Is(e.err, syscall.ENETUNREACH):
+		return "there is no way to this host: check the address and the route"
+	case isTimeout(e.err):
+		return "the host does not answer: check the address, the power, and firewalls in between"
+	default:
+		return ""
+	}
+}
+
+func isTimeout(err error) bool {
+	var timeout interface{ Timeout() bool }
+	return errors.Is(err, context.DeadlineExceeded) || errors.Is(err, os.ErrDeadlineExceeded) || errors.As(err, &timeout) && timeout.Timeout()
+}
+
+func scalerHint(e *scalerError) string {
+	switch {
+	case !forGood(e.err):
+		var access *dlms.AccessError
+		if errors.As(e.err, &access) {
+			return "the value is held back until both are known"
+		}
+		return "set scaler and unit for this item"
+	case e.hasScaler:
+		return "set unit for this item"
+	default:
+		return "set scaler and unit for this item"
+	}
+}
+
+func classHint(e *classError) string {
+	s := "set class for this item"
+	if e.first.Result == xdlms.ReadWriteDenied || e.first.Result == xdlms.ObjectUndefined {
+		s += "; if the meter has the object, " + seesLittle
+	}
+	return s
+}
+
+const seesLittle = "this client may not see it (the public client 16 sees little): try another client_address or authentication"
+
+func accessHint(r xdlms.DataAccessResult) string {
+	switch r {
+	case xdlms.ReadWriteDenied, xdlms.ScopeOfAccessViolated:
+		return seesLittle
+	case xdlms.ObjectUndefined:
+		return "the meter does not have this object, or " + seesLittle
+	case xdlms.ObjectClassInconsistent, xdlms.TypeUnmatched:
+		return "set class to what the object is in this meter"
+	case xdlms.ObjectUnavailable:
+		return "the object is there but not to be had, now or for this client"
+	case xdlms.TemporaryFailure:
+		return "the meter asks to try again later"
+	case xdlms.HardwareFault:
+		return "the meter reports a fault of its own"
+	default:
+		return ""
+	}
+}
+
+func rejectHint(e *dlms.RejectError) string {
+	if s := e.ServiceError; s != nil && s.Class == 6 {
+		return "the meter does not agree to what was proposed: its documentation tells the DLMS version, services and PDU size it takes"
+	}
+	if e.Diagnostic.Source != acse.ServiceUser {
+		return "check client_address and logical_address"
+	}
+	switch e.Diagnostic.Code {
+	case acse.DiagnosticContextNotSupported:
+		return "the meter wants another application context: short names, or ciphered messages"
+	case 13:
+		return "check password and client_address; further attempts are slowed down because meters lock after some wrong passwords"
+	case 1:
+		return "the meter gives no reason; usual ones are a wrong password or client_address; further attempts are slowed down because meters lock"
+	case acse.DiagnosticMechanismNotRecognised:
+		return "this client_address has another authentication in the meter: usual pairs are 16 with none and 32 with low; further attempts are slowed down because meters lock"
+	case acse.DiagnosticMechanismRequired:
+		return `this client_address needs a password: set authentication = "low" and password, or use client_address = 16`
+	case 14:
+		return "this client_address needs high-level security: use one with none or low, usually 16 or 32; further attempts are slowed down because meters lock"
+	default:
+		return "check client_address and authentication"
+	}
+}
+
+func framingHint(e *dlms.FramingError) string {
+	switch {
+	case e.Want == dlms.Wrapper && e.Seen == "an HDLC frame":
+		return `the other side speaks HDLC: set framing = "hdlc"`
+	case e.Want == dlms.HDLC && e.Seen == "a wrapper header":
+		return `the other side speaks the wrapper: set framing = "wrapper"`
+	case e.Seen == "text":
+		return "this is no meter: check host and port"
+	default:
+		return "check framing, and the line settings of a serial server in between"
+	}
+}
+
+func disconnectedHint(e *dlms.DisconnectedError) string {
+	switch e.Mode {
+	case "DM":
+		return "the meter is busy: another client is connected, or it still holds an old session; wait for its inactivity time (often 2 minutes)"
+	case "FRMR":
+		return "the meter did not understand a frame: check address_size"
+	default:
+		return ""
+	}
+}
+
+func exceptionHint(e *dlms.ExceptionError) string {
+	switch {
+	case e.Response.Service == 4:
+		return "the answer does not fit the meter's messages: read fewer or smaller items per request"
+	case e.Response.State == 1:
+		return "the meter has no association with us (any more): another client may have taken its place"
+	default:
+		return "the meter does not support this service"
+	}
+}
+
+func timeoutHint(e *dlms.TimeoutError) string {
+	switch {
+	case e.Echo:
+		return "only our own message comes back, no meter answers: check the wiring behind the adapter (A and B swapped?), the meter's power, and physical_address"
+	case e.NotReady:
+		return "the meter is not ready: wait, or raise reply_timeout"
+	case e.FrameErrors > 0:
+		return "frames arrive damaged: check the line, its speed and parity at the serial server, and other masters on the bus"
+	case len(e.Noise) > 0:
+		return "what arrives is no frame: check framing, and speed and parity at the serial server"
+	case e.Received > 0:
+		return "something answers, but not this meter: check physical_address, logical_address and address_size, or raise reply_timeout"
+	case e.Op == "SNRM":
+		return `nobody answers: check physical_address, logical_address and address_size, whether the meter speaks HDLC here (framing), and reply_timeout`
+	case e.Op == "AARQ":
+		return `nobody answers: check logical_address and client_address, whether the meter speaks this framing, and reply_timeout`
+	default:
+		return "the meter fell silent: raise reply_timeout if it is slow"
+	}
+}
+
+func protocolHint(*dlms.ProtocolError) string {
+	return "the meter's answer breaks the rules; a debug log (-debug) helps to find out why"
+}

@@ -1,0 +1,139 @@
+package dlms_cosem
+
+import (
+	"context"
+	"errors"
+	"net"
+	"syscall"
+	"testing"
+	"testing/synctest"
+
+	"github.com/stretchr/testify/require"
+
+	"github.com/telegraf-dlms/telegraf-dlms/dlms"
+	"github.com/telegraf-dlms/telegraf-dlms/dlms/acse"
+	"github.com/telegraf-dlms/telegraf-dlms/dlms/cosem"
+	"github.com/telegraf-dlms/telegraf-dlms/dlms/dlmstest"
+	"github.com/telegraf-dlms/telegraf-dlms/dlms/dlmstest/fault"
+	"github.com/telegraf-dlms/telegraf-dlms/dlms/xdlms"
+)
+
+// TestHints provokes each error with a meter, and looks for the result and the
+// advice in what is reported.
+func TestHints(t *testing.T) {
+	hdlc := func(f *dlmstest.Faults) *host {
+		return &host{meter: faulty(t, "[server]\nframing = \"hdlc\"\n"+energyMeter, f)}
+	}
+	wrapper := func(f *dlmstest.Faults) *host { return &host{meter: faulty(t, energyMeter, f)} }
+	reject := func(code uint8) *host {
+		return wrapper(&dlmstest.Faults{RejectAssociation: -1, RejectDiagnostic: acse.Diagnostic{Source: acse.ServiceUser, Code: code}})
+	}
+	const hdlcTop = "endpoint = \"tcp://10.0.0.5:7000\"\nframing = \"hdlc\""
+	low := top + "\nauthentication = \"low\"\npassword = \"87654321\""
+	dialError := func(err error) *host {
+		return &host{err: &net.OpError{Op: "dial", Net: "tcp", Err: err}}
+	}
+	denied := func(result string) *host {
+		return &host{meter: meter(t, "[[object]]\nclass = 3\nobis = \"1.0.1.8.0.255\"\nresult = \""+result+"\"\nscaler = 0\nunit = \"Wh\"\n")}
+	}
+	echo := fault.Plan{Write: []fault.Fault{{Echo: true, Drop: true}}}
+	for _, c := range []struct {
+		name   string
+		top    string
+		host   *host
+		result string
+		want   []string
+	}{
+		{"silence", hdlcTop, &host{mute: true}, "timeout", []string{"SNRM: no answer within", "nothing was received", "nobody answers: check physical_address, logical_address and address_size"}},
+		{"silence on the wrapper", top, &host{mute: true}, "timeout", []string{"AARQ: no answer within", "nobody answers: check logical_address and client_address"}},
+		{"echo", hdlcTop, &host{mute: true, plan: echo}, "timeout", []string{"only our own message came back (echo)", "check the wiring behind the adapter"}},
+		{"busy", hdlcTop, hdlc(&dlmstest.Faults{DMOnSNRM: -1}), "busy", []string{"DM", "another client is connected, or it still holds an old session; wait for its inactivity time"}},
+		{"wrong password", low, reject(13), "auth", []string{"authentication failure (diagnostic 13)", "check password and client_address; further attempts are slowed down because meters lock"}},
+		{"refused without reason", top, reject(1), "auth", []string{"diagnostic 1)", "usual ones are a wrong password or client_address"}},
+		{"other mechanism", low, reject(11), "auth", []string{"usual pairs are 16 with none and 32 with low"}},
+		{"password needed", top, reject(12), "refused", []string{`set authentication = "low" and password`}},
+		{"high-level security", top, reject(14), "auth", []string{"this client_address needs high-level security"}},
+		{"other context", top, reject(2), "refused", []string{"short names, or ciphered messages"}},
+		{"denied", top, denied("read-write-denied"), "access", []string{"read-write-denied (data-access-result 3)", "the public client 16 sees little): try another client_address or authentication"}},
+		{"undefined", top, denied("object-undefined"), "access", []string{"object-undefined (data-access-result 4)", "the public client 16 sees little): try another client_address or authentication"}},
+		{"other class", top, denied("object-class-inconsistent"), "access", []string{"object-class-inconsistent (data-access-result 9)", "set class"}},
+		{"temporary", top, denied("temporary-failure"), "access", []string{"try again later"}},
+		{"HDLC on a wrapper link", top, wrapper(&dlmstest.Faults{Noise: []byte{0x7E, 0xA0, 0x07, 0x03, 0x21, 0x93, 0x0F, 0x01, 0x7E}}), "protocol", []string{"saw an HDLC frame", `set framing = "hdlc"`}},
+		{"wrapper on an HDLC link", hdlcTop, &host{mute: true, reply: []byte{0, 1, 0, 1, 0, 16, 0, 2, 0x61, 0}}, "protocol", []string{"saw a wrapper header", `set framing = "wrapper"`}},
+		{"refused by the host", top, nil, "connect", []string{"cannot connect to 10.0.0.5:4059: connect: connection refused", "nothing listens on this port"}},
+		{"unknown host", top, dialError(&net.DNSError{Err: "no such host", Name: "meter", IsNotFound: true}), "connect", []string{"the host name is not known"}},
+		{"no route", top, dialError(syscall.EHOSTUNREACH), "connect", []string{"there is no way to this host"}},
+		{"host does not answer", top, &host{hang: true}, "connect", []string{"the host does not answer"}},
+		{"connection closed", top, wrapper(&dlmstest.Faults{CloseOnRequest: -1}), "connect", []string{"is another client connected?"}},
+		{"damaged frames", hdlcTop, hdlc(&dlmstest.Faults{WrongFCS: -1}), "timeout", []string{"frames arrive damaged"}},
+		{"broken answers", top, wrapper(&dlmstest.Faults{NestedArrays: 1000}), "protocol", []string{"breaks the rules"}},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				n := newNetwork(t)
+				n.set("", c.host)
+				d, _ := plugin(t, n, conf(c.top, `name = "r"`))
+				require.NoError(t, d.Init())
+				acc := &sink{}
+				_, err := d.RunOnce(context.Background(), acc, "")
+				require.NoError(t, err)
+				require.Equal(t, []string{c.result}, acc.results(), "%v", acc.errors())
+				require.Len(t, acc.errors(), 1)
+				for _, w := range c.want {
+					require.Contains(t, acc.errors()[0], w)
+				}
+				require.Empty(t, acc.values(), "no value without an answer")
+			})
+		})
+	}
+}
+
+func faulty(t *testing.T, text string, f *dlmstest.Faults) *dlmstest.Meter {
+	m := meterConfig(t, text)
+	m.cfg.Faults = f
+	return dlmstest.NewMeter(m.cfg, m.objects)
+}
+
+// TestHintTexts covers what no meter of ours does.
+func TestHintTexts(t *testing.T) {
+	at := cosem.Attribute{Class: cosem.Register, ID: 2}
+	for _, c := range []struct {
+		err  error
+		want string
+	}{
+		{nil, ""},
+		{errors.New("x"), ""},
+		{&dlms.TimeoutError{Op: "GET", Received: 0}, "the meter fell silent"},
+		{&dlms.TimeoutError{Op: "GET", Received: 9, NotReady: true}, "the meter is not ready"},
+		{&dlms.TimeoutError{Op: "GET", Received: 9}, "something answers, but not this meter"},
+		{&dlms.TimeoutError{Op: "GET", Received: 9, Noise: []byte{1}}, "what arrives is no frame"},
+		{&dlms.DisconnectedError{Op: "GET", Mode: "FRMR"}, "did not understand a frame"},
+		{&dlms.DisconnectedError{Op: "GET"}, ""},
+		{&dlms.RejectError{Result: acse.RejectedPermanent, Diagnostic: acse.Diagnostic{Source: acse.ServiceProvider, Code: 1}}, "check client_address and logical_address"},
+		{&dlms.RejectError{Result: acse.RejectedPermanent, Diagnostic: acse.Diagnostic{Source: acse.ServiceUser, Code: 7}}, "check client_address and authentication"},
+		{&dlms.RejectError{ServiceError: &xdlms.ConfirmedServiceError{Service: 1, Class: 6, Code: 3}}, "PDU size"},
+		{&dlms.ExceptionError{Response: xdlms.ExceptionResponse{State: 2, Service: 4}}, "read fewer or smaller items"},
+		{&dlms.ExceptionError{Response: xdlms.ExceptionResponse{State: 1, Service: 1}}, "has no association"},
+		{&dlms.ExceptionError{Response: xdlms.ExceptionResponse{State: 2, Service: 2}}, "does not support"},
+		{&dlms.FramingError{Want: dlms.Wrapper, Seen: "text"}, "this is no meter"},
+		{&dlms.FramingError{Want: dlms.HDLC, Seen: "neither"}, "check framing"},
+		{&dlms.AccessError{Attribute: at, Result: xdlms.ObjectUnavailable}, "not to be had"},
+		{&dlms.AccessError{Attribute: at, Result: xdlms.HardwareFault}, "a fault of its own"},
+		{&dlms.AccessError{Attribute: at, Result: xdlms.OtherReason}, ""},
+		{net.ErrClosed, "the connection broke"},
+	} {
+		if c.want == "" {
+			require.Empty(t, Hint(c.err))
+		} else {
+			require.Contains(t, Hint(c.err), c.want)
+		}
+	}
+}
+
+func TestResultNames(t *testing.T) {
+	want := []string{"success", "partial", "timeout", "connect", "refused", "auth", "decrypt", "access", "protocol", "busy", "backoff"}
+	for i, w := range want {
+		require.Equal(t, w, result(i).String())
+	}
+	require.Equal(t, "unknown(0x5a)", result(0x5a).String())
+}

@@ -1,0 +1,277 @@
+package dlms_cosem
+
+import (
+	"crypto/sha256"
+	"fmt"
+	"slices"
+	"strconv"
+	"strings"
+	"time"
+
+	"github.com/telegraf-dlms/telegraf-dlms/dlms"
+	"github.com/telegraf-dlms/telegraf-dlms/dlms/acse"
+	"github.com/telegraf-dlms/telegraf-dlms/dlms/cosem"
+	"github.com/telegraf-dlms/telegraf-dlms/dlms/obis"
+	"github.com/telegraf-dlms/telegraf-dlms/internal/schedule"
+)
+
+// request is a configured request, checked and ready to run.
+type request struct {
+	name    string
+	meter   string
+	enabled bool
+
+	endpoint endpoint
+	framing  dlms.Framing
+
+	client, logical uint16
+	addressSize     int
+	devices         []*device
+
+	replyTimeout, interOctetTimeout, connectTimeout time.Duration
+	timeout, minInterval                            time.Duration
+	retries                                         int
+
+	mechanism acse.Mechanism
+	password  Secret
+
+	schedule schedule.Schedule
+
+	wide        bool
+	measurement string
+	location    *time.Location
+	deviation   deviation
+	tags        map[string]string // user tags
+
+	items   []*item
+	scalers []cosem.Attribute // what the first list reads
+	reads   []read            // what the second list reads
+}
+
+// device is one address of a request.
+type device struct {
+	physical uint16
+	tag      string // value of the tag address; empty without a physical address
+}
+
+// read is one attribute, and the items that are made of it.
+type read struct {
+	at      cosem.Attribute
+	guessed bool  // the class is a guess: others may be tried
+	items   []int // items whose value it is
+	capture []int // items whose capture time it is
+}
+
+// buildRequest checks a request, merged with the defaults, and makes it ready.
+func buildRequest(sc scope, own *Request, top *Settings) *request {
+	checkSettings(sc, &own.Settings)
+	merged := own.Settings
+	merged.inherit(top)
+	rsc := requestScope{scope: sc, own: &own.Settings, top: top}
+	r := &request{
+		name:        own.Name,
+		meter:       merged.Meter,
+		enabled:     merged.Enabled == nil || *merged.Enabled,
+		wide:        merged.Layout == "wide",
+		measurement: merged.Measurement,
+		deviation:   parseDeviation(merged.Deviation),
+		tags:        own.Tags,
+	}
+	if strings.TrimSpace(own.Name) == "" {
+		sc.missing("name", "this key is required: it tells the requests apart")
+	}
+	if r.meter == "" {
+		r.meter = own.Name
+	}
+	if r.measurement == "" {
+		r.measurement = valueMeasurement
+		if r.wide {
+			r.measurement = wideMeasurement
+		}
+	}
+	buildLink(rsc, &merged, r)
+	buildSchedule(rsc, &merged, own.Interval, r)
+	if zone, err := loadZone(merged.MeterTimezone); err == nil {
+		r.location = zone
+	} else {
+		r.location = time.UTC
+	}
+	checkTags(sc, own.Tags)
+	r.items = buildItems(sc, own.Item, r.wide)
+	r.planReads()
+	return r
+}
+
+// reservedTags are the plugin's own.
+func reservedTags() []string {
+	return []string{"meter", "source", "address", "logical", "obis", "name", "unit", "attribute", "class", "device", "request", "result"}
+}
+
+func checkTags(sc scope, tags map[string]string) {
+	for _, name := range sortedKeys(tags) {
+		key, val := "tags."+name, strconv.Quote(tags[name])
+		switch {
+		case strings.TrimSpace(name) == "":
+			sc.bad(`tags.""`, val, "a tag needs a name")
+		case tags[name] == "":
+			sc.bad(key, val, "a tag cannot be empty: give it a value or remove it")
+		case name == "time":
+			sc.bad(key, val, "databases keep this name for the timestamp: choose another one")
+		case slices.Contains(reservedTags(), name):
+			sc.bad(key, val, "this tag belongs to the plugin: choose another name")
+		default:
+		}
+	}
+}
+
+// planReads lists what has to be read for the items: each attribute once.
+func (r *request) planReads() {
+	index := map[cosem.Attribute]int{}
+	at := func(a cosem.Attribute) *read {
+		i, ok := index[a]
+		if !ok {
+			i = len(r.reads)
+			index[a] = i
+			r.reads = append(r.reads, read{at: a, guessed: true})
+		}
+		return &r.reads[i]
+	}
+	scalers := map[cosem.Attribute]bool{}
+	for i, it := range r.items {
+		rd := at(it.attribute(it.class))
+		rd.items = append(rd.items, i)
+		rd.guessed = rd.guessed && !it.classSet
+		if a, ok := it.captureAttribute(it.class); ok {
+			rd = at(a)
+			rd.capture = append(rd.capture, i)
+		}
+		if a, ok := it.scalerAttribute(it.class); ok && !scalers[a] {
+			scalers[a] = true
+			r.scalers = append(r.scalers, a)
+		}
+	}
+}
+
+// deviceKey says which device a back-off belongs to: the station, and how we
+// log in.
+type deviceKey struct {
+	framing           dlms.Framing
+	logical, physical uint16
+	client            uint16
+	mechanism         acse.Mechanism
+	password          string
+}
+
+func (r *request) deviceKey(d *device) deviceKey {
+	return deviceKey{r.framing, r.logical, d.physical, r.client, r.mechanism, r.password.source}
+}
+
+// connConfig is how the library reaches a device.
+func (r *request) connConfig(d *device) dlms.ConnConfig {
+	retries := r.retries
+	if retries == 0 {
+		retries = -1
+	}
+	return dlms.ConnConfig{
+		Framing:           r.framing,
+		ClientAddress:     r.client,
+		LogicalAddress:    r.logical,
+		PhysicalAddress:   d.physical,
+		AddressSize:       r.addressSize,
+		Datagram:          r.endpoint.network == "udp",
+		ReplyTimeout:      r.replyTimeout,
+		InterOctetTimeout: r.interOctetTimeout,
+		MinInterval:       r.minInterval,
+		Retries:           retries,
+	}
+}
+
+// login returns how to associate, and a print of the password by which a
+// change of it is noticed.
+func (r *request) login() (cfg dlms.AssociationConfig, print [sha256.Size]byte, err error) {
+	cfg.Mechanism = r.mechanism
+	if r.mechanism == acse.None {
+		return cfg, print, nil
+	}
+	if cfg.Password, err = r.password.Get(); err != nil {
+		return cfg, print, &passwordError{err}
+	}
+	return cfg, sha256.Sum256(cfg.Password), nil
+}
+
+// where is the request's meter for people.
+func (r *request) where(d *device) string {
+	s := fmt.Sprintf("request %q, meter %q, %s", r.name, r.meter, r.endpoint.address)
+	if d.tag != "" {
+		s += ", address " + d.tag
+	}
+	return s
+}
+
+// PlannedRequest is what a request has become, for people.
+type PlannedRequest struct {
+	Link      string // endpoint; requests with the same one run one by one
+	Name      string
+	Meter     string
+	Enabled   bool
+	Addresses []string // physical addresses; empty: none
+	Logical   uint16
+	Framing   string
+	Client    uint16
+	Login     string // "none", "low"
+	Method    string
+	Interval  time.Duration
+	Timeout   time.Duration
+	Layout    string
+	Items     []PlannedItem
+	schedule  schedule.Schedule
+}
+
+// PlannedItem is what an item has become, for people.
+type PlannedItem struct {
+	Name      string // empty if it has none
+	OBIS      string
+	Class     uint16
+	ClassName string
+	Guessed   bool // the class is the standard's for this OBIS code
+	Attribute int
+}
+
+// Next lists the next n runs of a request that starts now. Ticks cannot be
+// foreseen: a request with method gather has none.
+func (p PlannedRequest) Next(now time.Time, n int) []time.Time { return p.schedule.Next(now, n) }
+
+// Plan lists the requests in the order of the file. It is complete after Init.
+func (d *DLMS) Plan() []PlannedRequest {
+	var plan []PlannedRequest
+	for _, r := range d.requests {
+		p := PlannedRequest{
+			Link: r.endpoint.String(), Name: r.name, Meter: r.meter, Enabled: r.enabled,
+			Logical: r.logical, Framing: strings.ToLower(r.framing.String()), Client: r.client, Login: "none",
+			Method: r.schedule.Method.String(), Interval: r.schedule.Interval, Timeout: r.timeout,
+			Layout: "obis", schedule: r.schedule,
+		}
+		if r.mechanism == acse.Low {
+			p.Login = "low"
+		}
+		if r.wide {
+			p.Layout = "wide"
+		}
+		for _, dev := range r.devices {
+			if dev.tag != "" {
+				p.Addresses = append(p.Addresses, dev.tag)
+			}
+		}
+		for _, it := range r.items {
+			p.Items = append(p.Items, PlannedItem{Name: it.name, OBIS: it.obis.String(), Class: uint16(it.class),
+				ClassName: it.class.String(), Guessed: !it.classSet, Attribute: int(it.id)})
+		}
+		plan = append(plan, p)
+	}
+	return plan
+}
+
+// describe is an attribute for a message: class 3, 1.0.1.8.0.255, attribute 2.
+func describe(class cosem.ClassID, code obis.Code, id int8) string {
+	return fmt.Sprintf("class %d, %s, attribute %d", uint16(class), code, id)
+}

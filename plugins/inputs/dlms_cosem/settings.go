@@ -1,0 +1,145 @@
+package dlms_cosem
+
+import (
+	"cmp"
+	"strconv"
+	"strings"
+	"time"
+)
+
+// Settings are the keys that stand at the top, as defaults, and in each
+// request.
+//
+// To add one: 1. a field here, whose zero value means "not set"; 2. a line in
+// inherit; 3. its check in checkSettings; 4. sample.conf. A test proves that no
+// field is left out of inherit.
+type Settings struct {
+	Endpoint string `toml:"endpoint"`
+	Framing  string `toml:"framing"`
+
+	Link              string   `toml:"link"`
+	ReplyTimeout      Duration `toml:"reply_timeout"`
+	InterOctetTimeout Duration `toml:"inter_octet_timeout"`
+	ConnectTimeout    Duration `toml:"connect_timeout"`
+	Retries           *int     `toml:"retries"`
+	Timeout           Duration `toml:"timeout"`
+	MinInterval       Duration `toml:"min_interval"`
+
+	Meter           string `toml:"meter"`
+	Enabled         *bool  `toml:"enabled"`
+	PhysicalAddress any    `toml:"physical_address"` // 17, "1,2,3,4" or [1, 2, 3, 4]
+	LogicalAddress  *int   `toml:"logical_address"`
+	AddressSize     Number `toml:"address_size"`
+	ClientAddress   *int   `toml:"client_address"`
+
+	Authentication string `toml:"authentication"`
+	Password       Secret `toml:"password"`
+
+	Method string `toml:"method"`
+
+	Layout        string `toml:"layout"`
+	Measurement   string `toml:"measurement"`
+	MeterTimezone string `toml:"meter_timezone"`
+	Deviation     string `toml:"deviation"`
+}
+
+// inherit takes over what is not set from the defaults at the top.
+func (s *Settings) inherit(d *Settings) {
+	s.Endpoint = cmp.Or(s.Endpoint, d.Endpoint)
+	s.Framing = cmp.Or(s.Framing, d.Framing)
+	s.Link = cmp.Or(s.Link, d.Link)
+	s.ReplyTimeout = cmp.Or(s.ReplyTimeout, d.ReplyTimeout)
+	s.InterOctetTimeout = cmp.Or(s.InterOctetTimeout, d.InterOctetTimeout)
+	s.ConnectTimeout = cmp.Or(s.ConnectTimeout, d.ConnectTimeout)
+	s.Retries = cmp.Or(s.Retries, d.Retries)
+	s.Timeout = cmp.Or(s.Timeout, d.Timeout)
+	s.MinInterval = cmp.Or(s.MinInterval, d.MinInterval)
+	s.Meter = cmp.Or(s.Meter, d.Meter)
+	s.Enabled = cmp.Or(s.Enabled, d.Enabled)
+	if s.PhysicalAddress == nil {
+		s.PhysicalAddress = d.PhysicalAddress
+	}
+	s.LogicalAddress = cmp.Or(s.LogicalAddress, d.LogicalAddress)
+	s.AddressSize = cmp.Or(s.AddressSize, d.AddressSize)
+	s.ClientAddress = cmp.Or(s.ClientAddress, d.ClientAddress)
+	s.Authentication = cmp.Or(s.Authentication, d.Authentication)
+	s.Password = cmp.Or(s.Password, d.Password)
+	s.Method = cmp.Or(s.Method, d.Method)
+	s.Layout = cmp.Or(s.Layout, d.Layout)
+	s.Measurement = cmp.Or(s.Measurement, d.Measurement)
+	s.MeterTimezone = cmp.Or(s.MeterTimezone, d.MeterTimezone)
+	s.Deviation = cmp.Or(s.Deviation, d.Deviation)
+}
+
+// A Request reads items from one meter, or from several at the addresses of a
+// link.
+type Request struct {
+	Settings
+
+	Name     string            `toml:"name"`
+	Interval Duration          `toml:"interval"`
+	Tags     map[string]string `toml:"tags"`
+	Item     []Item            `toml:"item"`
+}
+
+// An Item is one value.
+type Item struct {
+	Name        string  `toml:"name"`
+	OBIS        string  `toml:"obis"`
+	Class       *int    `toml:"class"`
+	Attribute   *int    `toml:"attribute"`
+	DataType    string  `toml:"data_type"`
+	Element     any     `toml:"element"` // "2.1"
+	Scaler      *int    `toml:"scaler"`
+	Unit        *string `toml:"unit"`
+	Scale       any     `toml:"scale"`
+	ApplyScaler *bool   `toml:"apply_scaler"`
+	Timestamp   string  `toml:"timestamp"`
+}
+
+// A Duration is a length of time as text: "500ms", "10s", "1m30s". It keeps
+// what it cannot read: Init reports all mistakes at once.
+type Duration struct {
+	text  string
+	value time.Duration
+	bad   bool
+}
+
+// UnmarshalText never fails; Init reports what is no duration.
+func (d *Duration) UnmarshalText(text []byte) error {
+	s := strings.TrimSpace(string(text))
+	v, err := time.ParseDuration(s)
+	*d = Duration{text: s, value: v, bad: err != nil}
+	return nil
+}
+
+// Set reports whether the key is there.
+func (d Duration) Set() bool { return d != Duration{} }
+
+// Or returns the duration, or that one if it is not set.
+func (d Duration) Or(that time.Duration) time.Duration {
+	if !d.Set() {
+		return that
+	}
+	return d.value
+}
+
+// A Number is a number, or a word in place of one: 2 or "auto".
+type Number struct {
+	text string
+}
+
+// UnmarshalText never fails; Init reports what is not allowed.
+func (n *Number) UnmarshalText(text []byte) error {
+	n.text = strings.TrimSpace(string(text))
+	if n.text == "" {
+		n.text = `""`
+	}
+	return nil
+}
+
+// value returns the number; ok is false if there is none.
+func (n Number) value() (v int, ok bool) {
+	v, err := strconv.Atoi(n.text)
+	return v, err == nil
+}
