@@ -1,0 +1,181 @@
+package main
+
+import (
+	"bytes"
+	"flag"
+	"strings"
+	"testing"
+
+	"github.com/stretchr/testify/require"
+)
+
+func TestSplitArgs(t *testing.T) {
+	t.Parallel()
+	for _, c := range []struct {
+		args string
+		rest string
+		name string
+		on   bool
+		err  string
+	}{
+		{args: ""},
+		{args: "a b", rest: "a b"},
+		{args: "-name x a b", rest: "a b", name: "x"},
+		{args: "a -name x b", rest: "a b", name: "x"},
+		{args: "a b -name x", rest: "a b", name: "x"},
+		{args: "a b --name=x -on", rest: "a b", name: "x", on: true},
+		{args: "-on a", rest: "a", on: true},
+		{args: "-on=false a", rest: "a"},
+		{args: "-name -on a", rest: "a", name: "-on"},
+		{args: "-name -- -on a", rest: "a", name: "--", on: true},
+		{args: "a -- -name x", rest: "a -name x"},
+		{args: "-- --", rest: "--"},
+		{args: "- a", rest: "- a"},
+		{args: "-name - a", rest: "a", name: "-"},
+		{args: "a -name", err: "flag needs an argument: -name"},
+		{args: "a -nam x", err: "flag provided but not defined: -nam"},
+		{args: "-on=maybe", err: `invalid boolean value "maybe" for -on: parse error`},
+		{args: "---name x", err: "bad flag syntax: ---name"},
+		{args: "-=x", err: "bad flag syntax: -=x"},
+		{args: "a -h", err: flag.ErrHelp.Error()},
+	} {
+		t.Run(c.args, func(t *testing.T) {
+			t.Parallel()
+			fs := (&command{}).newFlags()
+			name := fs.String("name", "", "")
+			on := fs.Bool("on", false, "")
+			rest, err := splitArgs(fs, strings.Fields(c.args))
+			if c.err != "" {
+				require.EqualError(t, err, c.err)
+				return
+			}
+			require.NoError(t, err)
+			require.Equal(t, c.rest, strings.Join(rest, " "))
+			require.Equal(t, c.name, *name)
+			require.Equal(t, c.on, *on)
+			require.Equal(t, c.name != "", isSet(fs, "name"))
+		})
+	}
+}
+
+// result is what a command line gave.
+type result struct {
+	status   int
+	out, err string
+}
+
+func execute(t *testing.T, args ...string) result {
+	t.Helper()
+	var out, errs bytes.Buffer
+	status := run(t.Context(), args, strings.NewReader(""), &out, &errs)
+	return result{status, out.String(), errs.String()}
+}
+
+func TestUsage(t *testing.T) {
+	t.Parallel()
+	for _, c := range []struct {
+		args   string
+		status int
+		err    string // what standard error begins with
+	}{
+		{"", 2, "telegraf-dlms reads DLMS/COSEM meters. It cannot write to them.\n"},
+		{"help", 0, "telegraf-dlms reads DLMS/COSEM meters. It cannot write to them.\n"},
+		{"-h", 0, "telegraf-dlms reads DLMS/COSEM meters."},
+		{"--help", 0, "telegraf-dlms reads DLMS/COSEM meters."},
+		{"help dump", 0, "usage: telegraf-dlms dump -config FILE [-once | -count N] [-request NAME]\npoll without Telegraf, line protocol to standard output\n\nflags:\n  -config FILE\n        configuration FILE\n"},
+		{"dump -help", 0, "usage: telegraf-dlms dump "},
+		{"-config x -help", 0, "usage: telegraf-dlms -config FILE"},
+		{"help version", 0, "usage: telegraf-dlms version\n"},
+		{"help objects", 2, `telegraf-dlms: unknown command "objects"; telegraf-dlms help lists them`},
+		{"help dump get", 2, `telegraf-dlms help: stray argument "get"`},
+		{"read", 2, `telegraf-dlms: unknown command "read"; telegraf-dlms help lists them`},
+		{"version x", 2, "telegraf-dlms version: stray argument \"x\"\nusage: telegraf-dlms version\n"},
+		{"version -x", 2, "telegraf-dlms version: flag provided but not defined: -x\n"},
+		{"-config x dump", 2, `telegraf-dlms: stray argument "dump": a command stands before the flags`},
+		{"-once", 2, "telegraf-dlms: flag provided but not defined: -once\nusage: telegraf-dlms -config FILE [-poll_interval 10s]\ntelegraf-dlms help shows all flags\n"},
+		{"-debug", 2, "E! -config FILE is missing\n"},
+		{"-config none.conf", 2, "E! none.conf: cannot read the configuration: no such file or directory\n"},
+		{"-config x -poll_interval -1s", 2, "E! -poll_interval -1s: must not be negative\n"},
+		{"-config x -poll_interval 10", 2, `telegraf-dlms: invalid value "10" for flag -poll_interval: parse error`},
+		{"check", 2, "E! -config FILE is missing\n"},
+		{"check -config x y", 2, `telegraf-dlms check: stray argument "y"`},
+		{"dump", 2, "E! -config FILE is missing\n"},
+		{"dump -config x -once -count 1", 2, "E! -once and -count do not go together\n"},
+		{"dump -config x -count 0", 2, "E! -count 0: must be at least 1\n"},
+		{"dump -config x -poll_interval -1s", 2, "E! -poll_interval -1s: must not be negative\n"},
+		{"get", 2, "telegraf-dlms get: arguments are missing\nusage: telegraf-dlms get ENDPOINT OBIS[:ATTRIBUTE]... [flags]\n"},
+		{"get tcp://x:1", 2, "telegraf-dlms get: arguments are missing\n"},
+		{"get tcp://x:1 1.0.1.8.0.255 -format csv", 2, "telegraf-dlms get: -format \"csv\": allowed are table and json\n"},
+		{"get tcp://x:4059 1.0.1.8.0.255:x", 2, `telegraf-dlms get: "1.0.1.8.0.255:x": after the last colon the number of an attribute is expected, as in 1.0.1.8.0.255:3`},
+		{"get tcp://x:4059 1.0.1.8.0.255 -client_address many", 2, `telegraf-dlms get: invalid value "many" for flag -client_address: parse error`},
+		{"get tcp://x:4059 1.0.1.8.0.255 -authentication low -password hunter22", 2, "telegraf-dlms get: -password takes file:PATH, env:NAME or - (ask on the terminal): what stands in the arguments can be read by others\n"},
+		{"simulate x", 2, `telegraf-dlms simulate: stray argument "x"`},
+		{"simulate -framing mbus", 2, "telegraf-dlms simulate: -framing \"mbus\": allowed are wrapper and hdlc\n"},
+		{"simulate -framing hdlc -listen udp://127.0.0.1:0", 2, "telegraf-dlms simulate: -framing hdlc does not go over UDP\n"},
+		{"simulate -listen http://127.0.0.1:0", 1, "telegraf-dlms simulate: -listen \"http://127.0.0.1:0\": allowed are HOST:PORT, tcp://HOST:PORT and udp://HOST:PORT\n"},
+		{"simulate -authentication low", 2, "telegraf-dlms simulate: -authentication low needs -password\n"},
+		{"simulate -authentication high", 2, "telegraf-dlms simulate: -authentication \"high\": allowed are none and low\n"},
+		{"simulate -authentication low -password hunter22", 2, "telegraf-dlms simulate: -password takes file:PATH, env:NAME or - "},
+		{"simulate -authentication low -password env:NOT_SET_HERE", 2, "telegraf-dlms simulate: -password: environment variable NOT_SET_HERE is not set\n"},
+		{"simulate -password env:X", 2, "telegraf-dlms simulate: -password is of no use without -authentication low\n"},
+		{"simulate -logical_address 0", 2, "telegraf-dlms simulate: -logical_address 0: out of range, allowed are 1 to 16382\n"},
+		{"simulate -framing hdlc -client_address 128", 2, "telegraf-dlms simulate: -client_address 128: out of range, allowed are 1 to 127\n"},
+		{"simulate -address_size 3", 2, "telegraf-dlms simulate: -address_size \"3\": allowed are auto, 1, 2 and 4\n"},
+		{"simulate -physical_address 1,x", 2, "telegraf-dlms simulate: -physical_address \"1,x\": a list of numbers is expected, as in 1,2,3\n"},
+		{"simulate -physical_address 99999", 2, "telegraf-dlms simulate: -physical_address 99999: out of range, allowed are 1 to 16383\n"},
+		{"simulate -max_info 9999", 2, "telegraf-dlms simulate: -max_info 9999: out of range, allowed are 32 to 2030\n"},
+		{"simulate -max_pdu 1", 2, "telegraf-dlms simulate: -max_pdu 1: out of range, allowed are 64 to 65535\n"},
+	} {
+		t.Run(c.args, func(t *testing.T) {
+			t.Parallel()
+			r := execute(t, strings.Fields(c.args)...)
+			require.Equal(t, c.status, r.status, r.err)
+			require.Empty(t, r.out, "standard output is Telegraf's")
+			require.True(t, strings.HasPrefix(r.err, c.err), r.err)
+			require.NotContains(t, r.err, "hunter22")
+		})
+	}
+}
+
+func TestHelpListsEveryCommand(t *testing.T) {
+	t.Parallel()
+	text := execute(t, "help").err
+	for _, c := range commands() {
+		require.Contains(t, text, "  "+strings.TrimSpace(c.title()+" "+c.synopsis)+" ")
+	}
+	require.Contains(t, text, "Exit status: 0 success, 1 some reads failed, 2 wrong usage or configuration.\n")
+}
+
+func TestVersion(t *testing.T) {
+	t.Parallel()
+	for _, arg := range []string{"version", "-version", "--version"} {
+		r := execute(t, arg)
+		require.Zero(t, r.status)
+		require.Regexp(t, `^telegraf-dlms \S+ go1\.\S+ \w+/\w+\n$`, r.out)
+		require.Empty(t, r.err)
+	}
+}
+
+func TestSplitAttribute(t *testing.T) {
+	t.Parallel()
+	for _, c := range []struct {
+		arg, code string
+		attribute int64
+	}{
+		{"1.0.1.8.0.255", "1.0.1.8.0.255", 2},
+		{"1.0.1.8.0.255:3", "1.0.1.8.0.255", 3},
+		{"1-0:1.8.0*255", "1-0:1.8.0*255", 2},
+		{"1-0:1.8.0*255:3", "1-0:1.8.0*255", 3},
+		{"1-0:1.8.0", "1-0:1.8.0", 2},
+		{"1-0:1.8.0:-1", "1-0:1.8.0", -1},
+	} {
+		code, attribute, err := splitAttribute(c.arg)
+		require.NoError(t, err, c.arg)
+		require.Equal(t, c.code, code, c.arg)
+		require.Equal(t, c.attribute, attribute, c.arg)
+	}
+	for _, arg := range []string{"1.0.1.8.0.255:", "1.0.1.8.0.255:128", "1.0.1.8.0.255:value"} {
+		_, _, err := splitAttribute(arg)
+		require.Error(t, err, arg)
+	}
+}

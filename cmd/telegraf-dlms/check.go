@@ -1,0 +1,136 @@
+package main
+
+import (
+	"context"
+	"fmt"
+	"io"
+	"strconv"
+	"strings"
+	"time"
+
+	"github.com/telegraf-dlms/telegraf-dlms/internal/execd"
+	"github.com/telegraf-dlms/telegraf-dlms/plugins/inputs/dlms_cosem"
+)
+
+// nextRuns is how many runs of each request check foresees.
+const nextRuns = 5
+
+// runCheck validates a configuration and shows what would be done.
+func runCheck(_ context.Context, c *command, s streams, args []string) int {
+	fs := c.newFlags()
+	var file fileFlags
+	file.register(fs)
+	if _, err := c.parse(fs, args, 0, 0, s.err); err != nil {
+		return exitFor(err)
+	}
+	d, ok := file.load(execd.NewLogger(s.err, file.debug))
+	if !ok {
+		return exitUsage
+	}
+	writePlan(s.out, file.config, d.Plan(), time.Now())
+	return exitOK
+}
+
+// writePlan shows the plan, link by link.
+func writePlan(w io.Writer, file string, plan []dlms_cosem.PlannedRequest, now time.Time) {
+	var links []string
+	byLink := map[string][]dlms_cosem.PlannedRequest{}
+	for _, p := range plan {
+		if byLink[p.Link] == nil {
+			links = append(links, p.Link)
+		}
+		byLink[p.Link] = append(byLink[p.Link], p)
+	}
+	fmt.Fprintf(w, "%s: no mistakes; %s, %s\n", file, count(len(links), "link"), count(len(plan), "request"))
+	for _, link := range links {
+		fmt.Fprintf(w, "\n%s\n", link)
+		for _, p := range byLink[link] {
+			writeRequest(w, p, now)
+		}
+	}
+}
+
+func writeRequest(w io.Writer, p dlms_cosem.PlannedRequest, now time.Time) {
+	state := ""
+	if !p.Enabled {
+		state = ", switched off by enabled = false"
+	}
+	fmt.Fprintf(w, "  request %q%s\n", p.Name, state)
+	var rows [][]string
+	line := func(key, value string) { rows = append(rows, []string{"    " + key, value}) }
+	line("meter", p.Meter)
+	line("runs", describeMethod(p))
+	if runs := p.Next(now, nextRuns); p.Enabled && len(runs) > 0 {
+		line("next", strings.Join(runTimes(runs), ", "))
+	}
+	line("speaks", fmt.Sprintf("%s, client %d, authentication %s", p.Framing, p.Client, p.Login))
+	address := fmt.Sprintf("logical %d", p.Logical)
+	if len(p.Addresses) > 0 {
+		address += ", physical " + strings.Join(p.Addresses, ", ") + " one after the other"
+	}
+	line("address", address)
+	line("timeout", shortDuration(p.Timeout))
+	line("layout", p.Layout)
+	writeColumns(w, rows)
+
+	rows = [][]string{{"    " + count(len(p.Items), "item"), "OBIS", "ATTRIBUTE", "CLASS"}}
+	for _, it := range p.Items {
+		class := fmt.Sprintf("%d %s", it.Class, it.ClassName)
+		if it.Guessed {
+			class += ", by the code"
+		}
+		rows = append(rows, []string{"    " + dash(it.Name), it.OBIS, strconv.Itoa(it.Attribute), class})
+	}
+	writeColumns(w, rows)
+}
+
+func describeMethod(p dlms_cosem.PlannedRequest) string {
+	switch p.Method {
+	case "gather":
+		return "at each gather tick"
+	case "once":
+		return "once, at start"
+	case "polling":
+		return "at start and every " + shortDuration(p.Interval)
+	default:
+		return p.Method
+	}
+}
+
+// runTimes writes the times of runs; the date only where it changes.
+func runTimes(runs []time.Time) []string {
+	out := make([]string, len(runs))
+	var before time.Time
+	for i, t := range runs {
+		layout := time.DateTime
+		if sameDay(t, before) {
+			layout = time.TimeOnly
+		}
+		out[i] = t.Format(layout)
+		before = t
+	}
+	return out
+}
+
+func sameDay(a, b time.Time) bool {
+	return a.YearDay() == b.YearDay() && a.Year() == b.Year()
+}
+
+// shortDuration writes 15m, not 15m0s.
+func shortDuration(d time.Duration) string {
+	s := d.String()
+	if strings.HasSuffix(s, "m0s") {
+		s = s[:len(s)-2]
+	}
+	if strings.HasSuffix(s, "h0m") {
+		s = s[:len(s)-2]
+	}
+	return s
+}
+
+func count(n int, what string) string {
+	if n != 1 {
+		what += "s"
+	}
+	return strconv.Itoa(n) + " " + what
+}

@@ -1,0 +1,57 @@
+package main
+
+import (
+	"bufio"
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"strings"
+
+	"github.com/telegraf-dlms/telegraf-dlms/plugins/inputs/dlms_cosem"
+)
+
+// passwordFlag turns the value of a password flag into a value of the
+// configuration key: file: and env: stay, "-" asks on the terminal. Anything
+// else is refused, and not shown: arguments can be read by every user of the
+// machine.
+func passwordFlag(ctx context.Context, value string) (string, error) {
+	switch {
+	case value == "-":
+		password, err := askPassword(ctx, "password: ")
+		if err != nil {
+			return "", err
+		}
+		return "text:" + password, nil
+	case strings.HasPrefix(value, "file:"), strings.HasPrefix(value, "env:"):
+		return value, nil
+	default:
+		return "", errors.New("-password takes file:PATH, env:NAME or - (ask on the terminal): what stands in the arguments can be read by others")
+	}
+}
+
+// readLine reads up to the end of a line, without it.
+func readLine(r io.Reader) (string, error) {
+	line, err := bufio.NewReader(r).ReadString('\n')
+	if err != nil && (line == "" || !errors.Is(err, io.EOF)) {
+		return "", err
+	}
+	return strings.TrimRight(line, "\r\n"), nil
+}
+
+// readPassword returns the password itself that a password flag names.
+func readPassword(ctx context.Context, value string) ([]byte, error) {
+	text, err := passwordFlag(ctx, value)
+	if err != nil {
+		return nil, err
+	}
+	var secret dlms_cosem.Secret
+	if err := secret.UnmarshalText([]byte(text)); err != nil {
+		return nil, err
+	}
+	password, err := secret.Get()
+	if err != nil {
+		return nil, fmt.Errorf("-password: %w", err)
+	}
+	return password, nil
+}

@@ -1,0 +1,11 @@
+#!/bin/sh
+# The unit tests with the race detector, which needs cgo and with it a C compiler; without one it says so and passes.
+set -eu
+cd "$(dirname "$0")/.."
+compiler=$(go env CC)
+if ! command -v "${compiler%% *}" >/dev/null 2>&1; then
+	echo "race detector: skipped, there is no C compiler ($compiler)"
+	exit 0
+fi
+echo "go test -race $* ./..."
+CGO_ENABLED=1 exec go test -race "$@" ./...
