@@ -1,0 +1,117 @@
+# Everything that is done to this tree. `make help` lists it.
+
+GO               ?= go
+GOLANGCI_VERSION := v2.15.0
+TELEGRAF_VERSION := 1.37.2
+# What the end-to-end tests and this product need of Telegraf, and no more.
+TELEGRAF_TAGS    := custom,inputs.execd,inputs.internal,outputs.file,outputs.influxdb,parsers.influx,serializers.influx
+
+VERSION := $(shell git describe --tags --always --dirty 2>/dev/null || echo dev)
+LDFLAGS := -s -w -X main.version=$(VERSION)
+BUILD   := CGO_ENABLED=0 $(GO) build -trimpath -ldflags "$(LDFLAGS)"
+BIN     := bin/telegraf-dlms$(shell $(GO) env GOEXE)
+TOOLS   := $(CURDIR)/.tools
+MAIN    := ./cmd/telegraf-dlms
+
+# Executions of each fuzz target, bytes of the stripped binary, time of `make fuzz` and rounds of `make soak`.
+FUZZ_EXECUTIONS := 20000
+SIZE_LIMIT      := 8388608
+FUZZTIME        ?= 1m
+SOAK            ?= 20
+
+.DEFAULT_GOAL := help
+.DELETE_ON_ERROR:
+
+.PHONY: help
+help: ## list the targets
+	@awk 'BEGIN { FS = ":.*## " } /^[a-z0-9-]+:.*## / { printf "  make %-10s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+
+.PHONY: build
+build: ## the static binary, bin/telegraf-dlms
+	$(BUILD) -o $(BIN) $(MAIN)
+
+.PHONY: run
+run: build ## a simulated meter, polled every 2 s, as line protocol until Ctrl-C (COUNT=n: n polls)
+	@COUNT=$(COUNT) sh scripts/run.sh
+
+.PHONY: test
+test: vet unit fuzz-short size ## vet, unit tests and golden files, 20,000 executions of each fuzz target, binary size
+	@echo "make test: passed"
+
+.PHONY: vet
+vet: ## go vet, with and without the end-to-end tests
+	$(GO) vet ./...
+	$(GO) vet -tags e2e ./e2e/
+
+.PHONY: unit
+unit: ## unit tests and golden files; again with the race detector where there is a C compiler
+	$(GO) test -timeout 4m ./...
+	@sh scripts/race.sh -timeout 4m
+
+.PHONY: fuzz-short
+fuzz-short: ## each fuzz target for 20,000 executions
+	@sh scripts/fuzz.sh $(FUZZ_EXECUTIONS)x
+
+.PHONY: fuzz
+fuzz: ## each fuzz target for a minute (FUZZTIME=...)
+	@sh scripts/fuzz.sh $(FUZZTIME)
+
+.PHONY: size
+size: build ## the stripped linux binary is at most 8 MB
+	@GOOS=linux GOARCH=amd64 $(BUILD) -o bin/size-check $(MAIN)
+	@size=$$(wc -c < bin/size-check); rm bin/size-check; \
+	echo "stripped linux binary: $$size bytes of $(SIZE_LIMIT)"; \
+	if [ $$size -gt $(SIZE_LIMIT) ]; then echo "too big: find out what came in with 'go list -deps $(MAIN)'"; exit 1; fi
+
+.PHONY: lint
+lint: $(TOOLS)/golangci-lint-$(GOLANGCI_VERSION).stamp ## formatting, bugs, and the walls between the packages
+	$(TOOLS)/golangci-lint run
+
+.PHONY: cross
+cross: ## build for linux arm (v6), arm64, windows and darwin
+	GOOS=linux GOARCH=arm GOARM=6 $(BUILD) -o bin/telegraf-dlms-linux-armv6 $(MAIN)
+	GOOS=linux GOARCH=arm64 $(BUILD) -o bin/telegraf-dlms-linux-arm64 $(MAIN)
+	GOOS=windows GOARCH=amd64 $(BUILD) -o bin/telegraf-dlms-windows-amd64.exe $(MAIN)
+	GOOS=darwin GOARCH=arm64 $(BUILD) -o bin/telegraf-dlms-darwin-arm64 $(MAIN)
+	@ls -l bin/telegraf-dlms-*
+
+.PHONY: interop
+interop: build gurux-java ## our client against a foreign meter (Gurux for Java), one line per cell
+	$(GO) run ./interop -binary $(BIN)
+
+.PHONY: e2e
+e2e: build gurux-java $(TOOLS)/telegraf-$(TELEGRAF_VERSION).stamp ## real Telegraf and InfluxDB: a foreign meter's values from end to end
+	@command -v influxd >/dev/null || { echo "influxd is missing; on Debian: apt-get install --no-install-recommends influxdb"; exit 1; }
+	$(GO) test -tags e2e -count=1 -v -timeout 10m ./e2e/
+
+.PHONY: bench
+bench: build gurux-java ## each figure beside its target; nothing fails for being slow
+	$(GO) run ./bench -binary $(BIN)
+
+.PHONY: soak
+soak: ## the unit tests again and again, raced and shuffled (SOAK=20 rounds)
+	$(GO) test -count=$(SOAK) -shuffle=on ./...
+	@sh scripts/race.sh -count=$(SOAK) -shuffle=on
+
+.PHONY: gurux-java
+gurux-java: interop/gurux-java/target/built.stamp ## the foreign meter that interop, e2e and bench read
+interop/gurux-java/target/built.stamp: interop/gurux-java/pom.xml $(wildcard interop/gurux-java/src/main/java/interop/*.java)
+	@command -v mvn >/dev/null || { echo "mvn is missing; on Debian: apt-get install maven openjdk-17-jdk-headless"; exit 1; }
+	cd interop/gurux-java && mvn -q -B -Dstyle.color=never package
+	@touch $@
+
+$(TOOLS)/golangci-lint-$(GOLANGCI_VERSION).stamp:
+	GOBIN=$(TOOLS) CGO_ENABLED=0 $(GO) install -trimpath -ldflags "-s -w" github.com/golangci/golangci-lint/v2/cmd/golangci-lint@$(GOLANGCI_VERSION)
+	@rm -f $(TOOLS)/golangci-lint-*.stamp
+	@touch $@
+
+$(TOOLS)/telegraf-$(TELEGRAF_VERSION).stamp:
+	GOBIN=$(TOOLS) $(GO) install -trimpath -tags "$(TELEGRAF_TAGS)" \
+		-ldflags "-s -w -X github.com/influxdata/telegraf/internal.Version=$(TELEGRAF_VERSION)" \
+		github.com/influxdata/telegraf/cmd/telegraf@v$(TELEGRAF_VERSION)
+	@rm -f $(TOOLS)/telegraf-*.stamp
+	@touch $@
+
+.PHONY: clean
+clean: ## remove what was built; .tools stays (it takes minutes): rm -r .tools
+	rm -rf bin interop/gurux-java/target
