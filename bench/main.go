@@ -1,0 +1,87 @@
+//go:build linux
+
+// Bench measures what there are targets for and prints each figure beside its
+// target. It fails when a measurement cannot be made, never for a figure.
+package main
+
+import (
+	"context"
+	"flag"
+	"fmt"
+	"os"
+	"path/filepath"
+	"text/tabwriter"
+	"time"
+
+	"github.com/telegraf-dlms/telegraf-dlms/interop/peer"
+)
+
+// benchTimeout is for everything.
+const benchTimeout = 10 * time.Minute
+
+// figure is a line of the table.
+type figure struct {
+	name     string
+	measured float64
+	format   string // of measured and target, with their unit
+	target   float64
+	least    bool // the target is a lower limit
+	compare  bool // there is no target, it is shown for comparison
+}
+
+func (f figure) verdict() string {
+	switch {
+	case f.compare:
+		return ""
+	case f.least && f.measured >= f.target, !f.least && f.measured <= f.target:
+		return "ok"
+	case f.least:
+		return "under"
+	default:
+		return "over"
+	}
+}
+
+// environment is what the measurements work with.
+type environment struct{ root, binary string }
+
+func main() {
+	binary := flag.String("binary", "bin/telegraf-dlms", "our program")
+	flag.Parse()
+	ctx, cancel := context.WithTimeout(context.Background(), benchTimeout)
+	defer cancel()
+	if err := run(ctx, *binary); err != nil {
+		fmt.Fprintln(os.Stderr, "bench:", err)
+		os.Exit(1)
+	}
+}
+
+func run(ctx context.Context, binary string) error {
+	root, err := peer.Root()
+	if err != nil {
+		return err
+	}
+	binary, err = filepath.Abs(binary)
+	if err != nil {
+		return err
+	}
+	e := environment{root: root, binary: binary}
+	table := tabwriter.NewWriter(os.Stdout, 0, 0, 3, ' ', 0)
+	fmt.Fprintln(table, "FIGURE\tMEASURED\tTARGET\t")
+	for _, measure := range []func(context.Context, environment) ([]figure, error){
+		benchmarks, getList, roundTrips, startTimes, memory, size,
+	} {
+		figures, err := measure(ctx, e)
+		if err != nil {
+			return err
+		}
+		for _, f := range figures {
+			target := ""
+			if !f.compare {
+				target = fmt.Sprintf(f.format, f.target)
+			}
+			fmt.Fprintf(table, "%s\t%s\t%s\t%s\n", f.name, fmt.Sprintf(f.format, f.measured), target, f.verdict())
+		}
+	}
+	return table.Flush()
+}

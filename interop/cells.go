@@ -1,0 +1,242 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+
+	"github.com/telegraf-dlms/telegraf-dlms/dlms"
+	"github.com/telegraf-dlms/telegraf-dlms/dlms/acse"
+	"github.com/telegraf-dlms/telegraf-dlms/dlms/axdr"
+	"github.com/telegraf-dlms/telegraf-dlms/dlms/cosem"
+	"github.com/telegraf-dlms/telegraf-dlms/dlms/obis"
+	"github.com/telegraf-dlms/telegraf-dlms/dlms/xdlms"
+	"github.com/telegraf-dlms/telegraf-dlms/interop/peer"
+)
+
+// cells is the table.
+func cells() []cell {
+	var list []cell
+	add := func(name string, run func(context.Context, *environment) (string, error), meter ...string) {
+		list = append(list, cell{name: name, meter: meter, run: run})
+	}
+	for _, framing := range []string{"hdlc", "wrapper"} {
+		for _, auth := range []string{"none", "low"} {
+			ln := "LN " + framing + " " + auth
+			meter := []string{"--framing", framing, "--auth", auth, "--rows", "1000"}
+			add(ln+", single reads", singles, meter...)
+			add(ln+", list reads", lists, meter...)
+			add(ln+", our program's get", get, meter...)
+		}
+		ln := "LN " + framing + " low"
+		meter := []string{"--framing", framing, "--auth", "low"}
+		add(ln+", meter without lists", noLists, append(meter, "--no-lists")...)
+		add(ln+", profile of 1,000 rows in blocks", profile, meter...)
+		add(ln+", profile rows 101 to 120 by entry", entries, meter...)
+		for _, pdu := range []string{"128", "256"} {
+			add(ln+", PDU of "+pdu+", lists", lists, append(meter, "--max-pdu", pdu)...)
+			add(ln+", PDU of "+pdu+", profile of 1,000 rows", profile, append(meter, "--max-pdu", pdu)...)
+		}
+		add(ln+", wrong password", wrongPassword, meter...)
+	}
+	for _, info := range []string{"128", "62"} {
+		meter := []string{"--framing", "hdlc", "--auth", "low", "--max-info", info}
+		add("LN hdlc low, "+info+"-octet frames, single reads", singles, meter...)
+		add("LN hdlc low, "+info+"-octet frames, lists", lists, meter...)
+		add("LN hdlc low, "+info+"-octet frames, profile of 1,000 rows", profile, meter...)
+	}
+	add("LN hdlc low, round trips of 20 registers", roundTrips, "--framing", "hdlc", "--auth", "low")
+	add("LN wrapper low, round trips of 20 registers", roundTrips, "--framing", "wrapper", "--auth", "low")
+	return list
+}
+
+// singles reads attribute by attribute.
+func singles(ctx context.Context, e *environment) (note string, err error) {
+	s, err := e.link.open(ctx, 0)
+	if err != nil {
+		return "", err
+	}
+	defer func() { err = errors.Join(err, s.close(ctx)) }()
+	list, err := everything(e.meter.Contents)
+	if err != nil {
+		return "", err
+	}
+	for _, x := range list {
+		d, err := s.association.Get(ctx, x.attribute, nil)
+		if err == nil {
+			err = x.check(d)
+		}
+		if err != nil {
+			return "", fmt.Errorf("%s: %w", x.attribute, err)
+		}
+	}
+	return fmt.Sprintf("%d attributes, %d round trips", len(list), s.conn.Stats().RoundTrips), nil
+}
+
+// lists reads all with GetList, which must not have needed as many round trips as there are attributes.
+func lists(ctx context.Context, e *environment) (string, error) {
+	note, trips, err := list(ctx, e)
+	if err == nil && trips > 30 {
+		err = fmt.Errorf("%s: the lists were not read as such", note)
+	}
+	return note, err
+}
+
+// noLists reads with GetList from a meter whose conformance has no lists.
+func noLists(ctx context.Context, e *environment) (string, error) {
+	note, trips, err := list(ctx, e)
+	if err == nil && trips < 50 {
+		err = fmt.Errorf("%s: lists were asked for without being granted", note)
+	}
+	return note, err
+}
+
+func list(ctx context.Context, e *environment) (note string, trips int, err error) {
+	s, err := e.link.open(ctx, 0)
+	if err != nil {
+		return "", 0, err
+	}
+	defer func() { err = errors.Join(err, s.close(ctx)) }()
+	list, err := everything(e.meter.Contents)
+	if err != nil {
+		return "", 0, err
+	}
+	if err := readList(ctx, s.association, list); err != nil {
+		return "", 0, err
+	}
+	trips = s.conn.Stats().RoundTrips
+	return fmt.Sprintf("%d attributes, %d round trips, PDU %d", len(list), trips, s.association.Parameters().MaxPDU), trips, nil
+}
+
+// readList reads and checks all in lists.
+func readList(ctx context.Context, a *dlms.Association, list []expectation) error {
+	attributes := make([]cosem.Attribute, len(list))
+	for i := range list {
+		attributes[i] = list[i].attribute
+	}
+	calls := 0
+	var wrong []error
+	err := a.GetList(ctx, attributes, func(i int, d axdr.Data, err error) {
+		calls++
+		if err == nil {
+			err = list[i].check(d)
+		}
+		if err != nil {
+			wrong = append(wrong, fmt.Errorf("%s: %w", list[i].attribute, err))
+		}
+	})
+	if err == nil && calls != len(list) {
+		err = fmt.Errorf("%d results for %d attributes", calls, len(list))
+	}
+	return errors.Join(append(wrong, err)...)
+}
+
+// profile reads the whole buffer.
+func profile(ctx context.Context, e *environment) (string, error) {
+	rows := e.meter.Contents.Profile.Rows
+	if len(rows) != 1000 {
+		return "", fmt.Errorf("the meter has %d rows", len(rows))
+	}
+	return readRows(ctx, e, nil, rows)
+}
+
+// entries reads some rows by their number.
+func entries(ctx context.Context, e *environment) (string, error) {
+	selection := cosem.EntrySelection(101, 120, 1, 0)
+	return readRows(ctx, e, &selection, e.meter.Contents.Profile.Rows[100:120])
+}
+
+func readRows(ctx context.Context, e *environment, selection *cosem.Selection, want [][]int64) (note string, err error) {
+	s, err := e.link.open(ctx, 0)
+	if err != nil {
+		return "", err
+	}
+	defer func() { err = errors.Join(err, s.close(ctx)) }()
+	code, err := obis.Parse(e.meter.Contents.Profile.OBIS)
+	if err != nil {
+		return "", err
+	}
+	n := 0
+	buffer := cosem.Attribute{Class: cosem.ProfileGeneric, Instance: code, ID: 2}
+	err = s.association.GetRows(ctx, buffer, selection, func(row axdr.Data) error {
+		if n == len(want) {
+			return fmt.Errorf("more than %d rows", n)
+		}
+		if err := checkRow(row, want[n]); err != nil {
+			return fmt.Errorf("row %d: %w", n+1, err)
+		}
+		n++
+		return nil
+	})
+	if err == nil && n != len(want) {
+		err = fmt.Errorf("%d rows of %d", n, len(want))
+	}
+	stats := s.conn.Stats()
+	return fmt.Sprintf("%d rows, %d octets, %d round trips", n, stats.RxBytes, stats.RoundTrips), err
+}
+
+func checkRow(row axdr.Data, want []int64) error {
+	if row.Len() != len(want) {
+		return fmt.Errorf("got %s, want %d columns", row, len(want))
+	}
+	for i, v := range want {
+		d, _ := row.Element(i)
+		check := isInteger(v)
+		if i == 0 {
+			check = isTime(v)
+		}
+		if err := check(d); err != nil {
+			return fmt.Errorf("column %d: %w", i+1, err)
+		}
+	}
+	return nil
+}
+
+// wrongPassword must be refused with result 1 and diagnostic 13.
+func wrongPassword(ctx context.Context, e *environment) (string, error) {
+	l := e.link
+	l.password = "87654321"
+	s, err := l.open(ctx, 0)
+	if err == nil {
+		return "", errors.Join(errors.New("a wrong password was accepted"), s.close(ctx))
+	}
+	var refused *dlms.RejectError
+	want := acse.Diagnostic{Source: acse.ServiceUser, Code: 13}
+	if !errors.As(err, &refused) || refused.Result != acse.RejectedPermanent || refused.Diagnostic != want {
+		return "", fmt.Errorf("want result 1, diagnostic 13, got: %w", err)
+	}
+	// A meter that has refused must still take the right one, on a new connection.
+	s, err = e.link.open(ctx, 0)
+	if err != nil {
+		return "", fmt.Errorf("right password after the wrong one: %w", err)
+	}
+	return refused.Error(), s.close(ctx)
+}
+
+// roundTrips counts, from SNRM to DISC, what 20 registers with scalers cost.
+func roundTrips(ctx context.Context, e *environment) (string, error) {
+	proxy, err := peer.StartProxy(e.meter.Address)
+	if err != nil {
+		return "", err
+	}
+	defer proxy.Stop()
+	l := e.link
+	l.endpoint = proxy.Address
+	s, err := l.open(ctx, xdlms.Conformance(0))
+	if err != nil {
+		return "", err
+	}
+	list, err := registerValues(e.meter.Contents)
+	if err == nil {
+		err = readList(ctx, s.association, list)
+	}
+	if err := errors.Join(err, s.close(ctx)); err != nil {
+		return "", err
+	}
+	counts := proxy.Counts()
+	note := fmt.Sprintf("%d (target 6), %d octets up, %d down", counts.RoundTrips, counts.Up, counts.Down)
+	if counts.RoundTrips > 6 {
+		return "", errors.New(note)
+	}
+	return note, nil
+}

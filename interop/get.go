@@ -1,0 +1,68 @@
+package main
+
+import (
+	"bytes"
+	"context"
+	"encoding/json"
+	"fmt"
+	"os"
+	"os/exec"
+	"time"
+)
+
+// reading is one element of what `get -format json` prints.
+type reading struct {
+	OBIS  string `json:"obis"`
+	Value any    `json:"value"`
+	Text  string `json:"text"`
+	Unit  string `json:"unit"`
+	Error string `json:"error"`
+}
+
+// symbols are the units that the meter uses, by their code in the standard.
+var symbols = map[uint8]string{
+	0: "", 27: "W", 28: "VA", 29: "var", 30: "Wh", 31: "VAh", 32: "varh", 33: "A", 35: "V", 44: "Hz", 255: "",
+}
+
+// get lets our program read registers, texts and the clock, without classes.
+func get(ctx context.Context, e *environment) (string, error) {
+	c := e.meter.Contents
+	registers := append(c.Registers, c.Extended...)
+	arguments := []string{"get", "tcp://" + e.link.endpoint, "-framing", e.link.framing, "-format", "json"}
+	if e.link.low {
+		arguments = append(arguments, "-authentication", "low", "-password", "env:METER_PASSWORD")
+	}
+	arguments = append(arguments, "0.0.96.1.0.255", "0.0.1.0.0.255", c.Data[0].OBIS)
+	for _, r := range registers {
+		arguments = append(arguments, r.OBIS)
+	}
+	command := exec.CommandContext(ctx, e.binary, arguments...)
+	command.Env = append(os.Environ(), "METER_PASSWORD="+e.link.password)
+	var out, complaints bytes.Buffer
+	command.Stdout, command.Stderr = &out, &complaints
+	if err := command.Run(); err != nil {
+		return "", fmt.Errorf("%w: %s%s", err, complaints.Bytes(), out.Bytes())
+	}
+	var got []reading
+	if err := json.Unmarshal(out.Bytes(), &got); err != nil {
+		return "", fmt.Errorf("%w in %s", err, out.Bytes())
+	}
+	if len(got) != len(registers)+3 {
+		return "", fmt.Errorf("%d readings for %d codes", len(got), len(registers)+3)
+	}
+	if got[0].Text != c.Serial {
+		return "", fmt.Errorf("serial number %+v, want %s", got[0], c.Serial)
+	}
+	if t, err := time.Parse(time.RFC3339, got[1].Text); err != nil || t.Unix() != c.Clock {
+		return "", fmt.Errorf("clock %+v, want %s", got[1], time.Unix(c.Clock, 0).UTC())
+	}
+	if got[2].Value != float64(c.Data[0].Value) {
+		return "", fmt.Errorf("counter %+v, want %d", got[2], c.Data[0].Value)
+	}
+	for i, r := range registers {
+		if g := got[i+3]; g.OBIS != r.OBIS || g.Value != r.Value() || g.Unit != symbols[r.Unit] {
+			return "", fmt.Errorf("got %+v, want %v %s", g, r.Value(), symbols[r.Unit])
+		}
+	}
+	return fmt.Sprintf("%d values", len(got)), nil
+}

@@ -1,0 +1,89 @@
+// SPDX-License-Identifier: GPL-2.0-only
+package interop;
+
+import java.io.IOException;
+import java.io.InputStream;
+import java.net.InetAddress;
+import java.net.InetSocketAddress;
+import java.net.ServerSocket;
+import java.net.Socket;
+import java.util.TimeZone;
+
+/** A meter on a TCP port: received octets go to the server class, its answers go back. */
+public final class Meter {
+    private Meter() {
+    }
+
+    public static void main(String[] args) throws Exception {
+        TimeZone.setDefault(TimeZone.getTimeZone("UTC"));
+        Options options;
+        try {
+            options = Options.parse(args);
+        } catch (IllegalArgumentException e) {
+            System.err.println(e.getMessage());
+            System.err.println(Options.USAGE);
+            System.exit(2);
+            return;
+        }
+        Contents contents = new Contents(options.rows);
+        try (ServerSocket listener = new ServerSocket()) {
+            listener.setReuseAddress(true);
+            listener.bind(new InetSocketAddress(InetAddress.getLoopbackAddress(), options.port), 64);
+            System.out.println(listener.getLocalPort());
+            if (options.print) {
+                System.out.println(contents.json());
+            }
+            System.out.flush();
+            thread(Meter::endWithInput);
+            for (int i = 1;; i++) {
+                Socket socket = listener.accept();
+                Events events = new Events(i);
+                events.say("connect");
+                thread(() -> serve(socket, options, contents, events));
+            }
+        }
+    }
+
+    private static void thread(Runnable r) {
+        Thread t = new Thread(r);
+        t.setDaemon(true);
+        t.start();
+    }
+
+    /** Nobody is left who could stop the meter once its input is closed. */
+    private static void endWithInput() {
+        try {
+            while (System.in.read() >= 0) {
+                continue;
+            }
+        } catch (IOException e) {
+            System.err.println("stdin: " + e);
+        }
+        System.exit(0);
+    }
+
+    private static void serve(Socket socket, Options options, Contents contents, Events events) {
+        try (socket) {
+            socket.setTcpNoDelay(true);
+            Server server = new Server(options, contents, events);
+            InputStream in = socket.getInputStream();
+            byte[] buffer = new byte[8192];
+            Messages messages = new Messages(options.hdlc);
+            for (int n = in.read(buffer); n > 0; n = in.read(buffer)) {
+                messages.add(buffer, n);
+                for (byte[] message = messages.next(); message != null; message = messages.next()) {
+                    byte[] reply = server.handleRequest(message);
+                    if (reply == null || reply.length == 0) {
+                        continue;
+                    }
+                    Thread.sleep(options.delay);
+                    socket.getOutputStream().write(reply);
+                    events.say("answer");
+                }
+            }
+        } catch (Exception e) {
+            System.err.println("connection " + events.connection() + ": " + e);
+        }
+        events.say("close");
+    }
+}

@@ -1,0 +1,79 @@
+package main
+
+import (
+	"context"
+	"fmt"
+	"net"
+	"slices"
+	"time"
+
+	"github.com/telegraf-dlms/telegraf-dlms/dlms"
+	"github.com/telegraf-dlms/telegraf-dlms/dlms/acse"
+	"github.com/telegraf-dlms/telegraf-dlms/dlms/xdlms"
+)
+
+const password = "12345678" // the meter's default
+
+// link is how to reach the meter of a cell.
+type link struct {
+	endpoint string // HOST:PORT
+	framing  string // hdlc or wrapper
+	low      bool
+	password string
+}
+
+// linkOf fits the options of a meter.
+func linkOf(options []string) link {
+	l := link{framing: "wrapper", password: password}
+	if slices.Contains(options, "hdlc") {
+		l.framing = "hdlc"
+	}
+	l.low = slices.Contains(options, "low")
+	return l
+}
+
+// session is an open association.
+type session struct {
+	conn        *dlms.Conn
+	association *dlms.Association
+}
+
+// open associates; a conformance of 0 is the library's default.
+func (l link) open(ctx context.Context, conformance xdlms.Conformance) (*session, error) {
+	var dialer net.Dialer
+	transport, err := dialer.DialContext(ctx, "tcp", l.endpoint)
+	if err != nil {
+		return nil, err
+	}
+	cfg := dlms.ConnConfig{Framing: dlms.Wrapper, ClientAddress: 16, LogicalAddress: 1, ReplyTimeout: 10 * time.Second}
+	if l.framing == "hdlc" {
+		cfg.Framing = dlms.HDLC
+	}
+	association := dlms.AssociationConfig{Conformance: conformance}
+	if l.low {
+		cfg.ClientAddress = 32
+		association.Mechanism = acse.Low
+		association.Password = []byte(l.password)
+	}
+	conn, err := dlms.NewConn(transport, cfg)
+	if err != nil {
+		_ = transport.Close()
+		return nil, err
+	}
+	a, err := conn.Associate(ctx, association)
+	if err != nil {
+		_ = conn.Close()
+		return nil, err
+	}
+	return &session{conn: conn, association: a}, nil
+}
+
+// close releases and closes; the release is part of what is proven.
+func (s *session) close(ctx context.Context) error {
+	err := s.association.Release(ctx)
+	_ = s.conn.Close()
+	if err != nil {
+		return fmt.Errorf("release: %w", err)
+	}
+	return nil
+}

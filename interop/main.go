@@ -1,0 +1,108 @@
+// Interop reads a foreign meter, Gurux for Java in interop/gurux-java, with
+// our library and our program, compares every value with what that meter says
+// it holds, and prints one line per cell: pass, fail, or n/a with the reason.
+package main
+
+import (
+	"context"
+	"errors"
+	"flag"
+	"fmt"
+	"os"
+	"path/filepath"
+	"strings"
+	"time"
+
+	"github.com/telegraf-dlms/telegraf-dlms/interop/peer"
+)
+
+// cellTimeout is for one cell with the start of its meter.
+const cellTimeout = 90 * time.Second
+
+// A cell is one line of the table.
+type cell struct {
+	name  string
+	meter []string // options of the meter
+	run   func(ctx context.Context, e *environment) (note string, err error)
+}
+
+// environment is what a cell works with.
+type environment struct {
+	meter  *peer.Meter
+	link   link
+	binary string
+}
+
+// errNotApplicable wraps the reason why a cell says nothing.
+var errNotApplicable = errors.New("not applicable")
+
+func main() {
+	binary := flag.String("binary", "bin/telegraf-dlms", "our program")
+	only := flag.String("only", "", "only cells whose name contains this")
+	flag.Parse()
+	root, err := peer.Root()
+	if err == nil {
+		*binary, err = filepath.Abs(*binary)
+	}
+	if err != nil {
+		fmt.Fprintln(os.Stderr, err)
+		os.Exit(2)
+	}
+	os.Exit(table(root, *binary, *only))
+}
+
+// table runs the cells one by one and returns the exit status.
+func table(root, binary, only string) int {
+	results := map[string]int{}
+	began := time.Now()
+	for _, c := range cells() {
+		if !strings.Contains(c.name, only) {
+			continue
+		}
+		start := time.Now()
+		note, err := attempt(root, binary, c)
+		verdict := "pass"
+		switch {
+		case errors.Is(err, errNotApplicable):
+			verdict, note = "n/a", strings.TrimPrefix(err.Error(), errNotApplicable.Error()+": ")
+		case err != nil:
+			verdict, note = "fail", err.Error()
+		}
+		results[verdict]++
+		fmt.Printf("interop  Gurux Java 4.0.47  %-48s %-4s %6.2f s  %s\n", c.name, verdict, time.Since(start).Seconds(), note)
+	}
+	fmt.Printf("interop: %d pass, %d fail, %d n/a in %.0f s\n", results["pass"], results["fail"], results["n/a"], time.Since(began).Seconds())
+	if results["fail"] > 0 || results["pass"] == 0 {
+		return 1
+	}
+	return 0
+}
+
+// attempt runs one cell against a meter of its own.
+func attempt(root, binary string, c cell) (string, error) {
+	ctx, cancel := context.WithTimeout(context.Background(), cellTimeout)
+	defer cancel()
+	l := linkOf(c.meter)
+	meter, err := peer.StartMeter(ctx, root, c.meter...)
+	if err != nil {
+		return "", err
+	}
+	defer meter.Stop()
+	l.endpoint = meter.Address
+	note, err := c.run(ctx, &environment{meter: meter, link: l, binary: binary})
+	if err != nil && !errors.Is(err, errNotApplicable) {
+		err = fmt.Errorf("%w%s", err, complaints(meter))
+	}
+	return note, err
+}
+
+// complaints is what the meter said besides its events.
+func complaints(m *peer.Meter) string {
+	var b strings.Builder
+	for _, line := range m.Log() {
+		if !strings.HasPrefix(line, "event ") {
+			fmt.Fprintf(&b, "\n\tmeter: %s", line)
+		}
+	}
+	return b.String()
+}
