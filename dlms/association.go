@@ -22,7 +22,7 @@ type AssociationConfig struct {
 	Mechanism   acse.Mechanism    // None or Low
 	Password    []byte            // sent with Low only, and then in clear: any number of octets but none
 	Conformance xdlms.Conformance // what is proposed; 0: DefaultConformance
-	MaxPDU      int               // octets of the largest APDU that the meter may send, 0: 65535, < 0: 0 on the wire, which means no limit
+	MaxPDU      int               // octets of the largest APDU that the meter may send, 12 to 65535; 0: 65535, < 0: 0 on the wire, which means no limit
 }
 
 // Parameters are what an AARE granted.
@@ -34,7 +34,8 @@ type Parameters struct {
 	// AssumedGet says that GET was not granted and is used all the same, because without it an association would be
 	// good for nothing, and there are meters that leave the bit, or the whole block, 0.
 	AssumedGet bool
-	// MaxPDU is the largest APDU in octets that the meter takes; 0: no limit.
+	// MaxPDU is the largest APDU in octets that the meter takes; 0: no limit. A size that the standard reserves (below
+	// 12), which not even a request for one attribute would fit, is taken for none, too.
 	MaxPDU int
 	// Title is the meter's system title, 8 octets; nil if it sent none.
 	Title []byte
@@ -82,8 +83,8 @@ func (c *Conn) Associate(ctx context.Context, cfg AssociationConfig) (*Associati
 		return nil, fmt.Errorf("authentication %s is not supported: none and low are", cfg.Mechanism)
 	case cfg.Mechanism == acse.Low && len(cfg.Password) == 0:
 		return nil, errors.New("authentication low needs a password")
-	case cfg.MaxPDU > 65535:
-		return nil, fmt.Errorf("max PDU %d is out of range (0 to 65535)", cfg.MaxPDU)
+	case cfg.MaxPDU > 65535, cfg.MaxPDU > 0 && cfg.MaxPDU < leastPDU:
+		return nil, fmt.Errorf("max PDU %d is out of range (%d to 65535)", cfg.MaxPDU, leastPDU)
 	}
 	if c.current != nil {
 		c.current.lost = errSuperseded
@@ -154,9 +155,12 @@ func (a *Association) open(ctx context.Context, cfg AssociationConfig) error {
 	return err
 }
 
+// leastPDU is the smallest PDU size that is not reserved (clause 9.4.2, server-max-receive-pdu-size).
+const leastPDU = 12
+
 // judge reads the answer to an AARQ.
 func judge(answer []byte, proposed xdlms.Conformance) (Parameters, error) {
-	op := operation{name: "AARQ"}.String()
+	const op = "AARQ"
 	switch tag := xdlms.APDUTag(answer[0]); tag {
 	case xdlms.TagAARE:
 	case xdlms.TagExceptionResponse, xdlms.TagConfirmedServiceError:
@@ -178,7 +182,7 @@ func judge(answer []byte, proposed xdlms.Conformance) (Parameters, error) {
 	if e, err := xdlms.ParseConfirmedServiceError(aare.UserInformation); err == nil {
 		refusal.ServiceError = &e
 	}
-	authenticate := acse.Diagnostic{Source: acse.ServiceUser, Code: 14}
+	authenticate := acse.Diagnostic{Source: acse.ServiceUser, Code: acse.DiagnosticAuthenticationRequired}
 	switch {
 	case aare.Result != acse.Accepted, refusal.ServiceError != nil:
 		return Parameters{}, refusal
@@ -208,7 +212,9 @@ func judge(answer []byte, proposed xdlms.Conformance) (Parameters, error) {
 			return Parameters{}, refusal
 		}
 		params.Granted = initiate.Conformance
-		params.MaxPDU = int(initiate.MaxPDU)
+		if params.MaxPDU = int(initiate.MaxPDU); params.MaxPDU < leastPDU {
+			params.MaxPDU = 0
+		}
 	}
 	params.Conformance = params.Granted & proposed
 	if !params.Conformance.Has(xdlms.ConformanceGet) {

@@ -198,7 +198,8 @@ func TestAssociateArguments(t *testing.T) {
 	}{
 		{AssociationConfig{Mechanism: acse.HLSGMAC}, "authentication high level security GMAC is not supported: none and low are"},
 		{AssociationConfig{Mechanism: acse.Low}, "authentication low needs a password"},
-		{AssociationConfig{MaxPDU: 70000}, "max PDU 70000 is out of range (0 to 65535)"},
+		{AssociationConfig{MaxPDU: 70000}, "max PDU 70000 is out of range (12 to 65535)"},
+		{AssociationConfig{MaxPDU: 11}, "max PDU 11 is out of range (12 to 65535)"},
 	}
 	for _, tt := range tests {
 		l := newLine(nil)

@@ -77,6 +77,7 @@ func (cfg ConnConfig) withDefaults() (ConnConfig, error) {
 	}{
 		{name: "client address", value: int64(cfg.ClientAddress), low: 1, high: 127, onlyIfHDLC: true},
 		{name: "client address", value: int64(cfg.ClientAddress), low: 1, high: 65535},
+		{name: "logical address", value: int64(cfg.LogicalAddress), low: 1, high: 65535},
 		{name: "address size", value: int64(cfg.AddressSize), low: 1, high: 4, zero: true, onlyIfHDLC: true},
 		{name: "max info", value: int64(cfg.MaxInfo), low: 32, high: 2030, zero: true, onlyIfHDLC: true},
 		{name: "max APDU", value: int64(cfg.MaxAPDU), low: 32, high: 1 << 30, zero: true},
@@ -120,7 +121,7 @@ func setDefault[T comparable](v *T, value T) {
 
 // Stats counts what went over the link of a Conn since NewConn.
 type Stats struct {
-	RoundTrips  int   // messages of ours that were answered: changes of direction, as a proxy in between would count them
+	RoundTrips  int   // messages of ours after which something other than their echo came: turns, as a proxy in between counts them
 	Retries     int   // attempts to recover from silence
 	FrameErrors int   // HDLC frames dropped: check sequence, length or format; wrapper: datagrams that do not parse
 	Dropped     int   // whole messages that were not for us or not awaited: late answers, notifications, other stations' frames

@@ -2,6 +2,9 @@ package dlms
 
 import (
 	"context"
+	"os"
+	"path/filepath"
+	"strings"
 	"testing"
 	"time"
 
@@ -21,6 +24,7 @@ func TestNewConnValidates(t *testing.T) {
 		{"client 0", func(c *ConnConfig) { c.ClientAddress = 0 }, "client address 0 is out of range (1 to 127)"},
 		{"client 128", func(c *ConnConfig) { c.ClientAddress = 128 }, "client address 128 is out of range (1 to 127)"},
 		{"client 0, wrapper", func(c *ConnConfig) { *c = ConnConfig{Framing: Wrapper} }, "client address 0 is out of range (1 to 65535)"},
+		{"logical 0", func(c *ConnConfig) { c.LogicalAddress = 0 }, "logical address 0 is out of range (1 to 65535)"},
 		{"size 3", func(c *ConnConfig) { c.AddressSize = 3 }, "address size 3: expected 1, 2 or 4 (0: chosen)"},
 		{"size 5", func(c *ConnConfig) { c.AddressSize = 5 }, "address size 5 is out of range (1 to 4)"},
 		{"logical too large for 1", func(c *ConnConfig) { c.LogicalAddress, c.AddressSize = 200, 1 }, "address 200 does not fit an HDLC address of 1 octets (0 to 127)"},
@@ -78,17 +82,47 @@ func TestAddressSize(t *testing.T) {
 }
 
 func TestAnswerFromALongerAddress(t *testing.T) {
+	tests := []struct {
+		name            string
+		physical, other uint16
+		size            int
+	}{
+		{"4 for 2", 17, 17, 4},
+		{"2 for 1", 0, 0, 2},
+		{"2 for 1, with a physical address", 0, 17, 2},
+		{"4 for 1, with a physical address", 0, 1017, 4},
+	}
+	for _, tt := range tests {
+		t.Run(tt.name, func(t *testing.T) {
+			bubble(t, func(t *testing.T) {
+				m := &hdlcMeter{app: meterApp(allServices, 1024, values)}
+				m.frame = func(m *hdlcMeter, _ *line, _ hdlc.Frame) bool {
+					m.server.Lower, m.server.Size = tt.other, tt.size
+					return false
+				}
+				cfg := hdlcConfig
+				cfg.PhysicalAddress = tt.physical
+				a := associated(t, newLine(m.answer), cfg)
+				requireValue(t, a, register(1, 1))
+			})
+		})
+	}
+}
+
+// A meter that leaves the addresses as they were is no echo: an error must not
+// send people to look for one.
+func TestAddressesNotSwapped(t *testing.T) {
 	bubble(t, func(t *testing.T) {
 		m := &hdlcMeter{app: meterApp(allServices, 1024, values)}
 		m.frame = func(m *hdlcMeter, _ *line, _ hdlc.Frame) bool {
-			m.server.Size = 4
+			m.client, m.server = m.server, m.client
 			return false
 		}
-		l := newLine(m.answer)
-		cfg := hdlcConfig
-		cfg.PhysicalAddress = 17
-		a := associated(t, l, cfg)
-		requireValue(t, a, register(1, 1))
+		_, err := dialled(t, newLine(m.answer), hdlcConfig).Associate(context.Background(), AssociationConfig{})
+		var timeout *TimeoutError
+		require.ErrorAs(t, err, &timeout)
+		require.False(t, timeout.Echo)
+		require.ErrorContains(t, err, "none of them the answer")
 	})
 }
 
@@ -136,4 +170,17 @@ func TestEnumNames(t *testing.T) {
 	require.Equal(t, "HDLC", HDLC.String())
 	require.Equal(t, "wrapper", Wrapper.String())
 	require.Equal(t, "unknown(0x07)", Framing(7).String())
+}
+
+// The documentation shows the example that the tests run.
+func TestDocumentationShowsTheExample(t *testing.T) {
+	t.Parallel()
+	example, err := os.ReadFile("example_test.go")
+	require.NoError(t, err)
+	doc, err := os.ReadFile(filepath.Join("..", "docs", "library.md"))
+	require.NoError(t, err)
+	_, code, _ := strings.Cut(string(doc), "```go\n")
+	code, _, found := strings.Cut(code, "```")
+	require.True(t, found)
+	require.Contains(t, string(example), code)
 }

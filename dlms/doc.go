@@ -31,9 +31,16 @@
 // of the two timeouts, because TCP repeats lost segments on its own and a gap
 // there says nothing about the meter), and so is the whole of it:
 // ReplyTimeout + 10 x InterOctetTimeout + n x t, where n is the number of
-// octets in the largest frame negotiated (HDLC) or announced (wrapper), and t
+// octets in the largest frame proposed (HDLC) or announced (wrapper), and t
 // is 40 ms for HDLC, which allows a line of 300 baud, and 4 ms for the
-// wrapper. A silent attempt is repeated Retries times.
+// wrapper. A silent attempt is repeated Retries times (HDLC and UDP); a meter
+// that says that it is not ready is given as long as a silent one.
+//
+// An answer in HDLC segments has this time for each of them. All of them
+// together, and all that comes in place of the answer, have it Retries + 1
+// times, and ReplyTimeout more for every 32 octets received; at MaxAPDU octets
+// the exchange ends. Each block of a block transfer is an answer of its own, of
+// which there are at most MaxBlocks: a ctx with a deadline limits the whole.
 //
 // # Errors
 //

@@ -7,6 +7,7 @@ import (
 
 	"github.com/telegraf-dlms/telegraf-dlms/dlms/acse"
 	"github.com/telegraf-dlms/telegraf-dlms/dlms/cosem"
+	"github.com/telegraf-dlms/telegraf-dlms/dlms/hdlc"
 	"github.com/telegraf-dlms/telegraf-dlms/dlms/xdlms"
 )
 
@@ -146,7 +147,10 @@ func (e *DisconnectedError) Error() string {
 	case "":
 		return e.Op + ": the link is closed"
 	case "FRMR":
-		return fmt.Sprintf("%s: the meter rejected the frame (FRMR %X): the link is gone", e.Op, e.Info)
+		if r, ok := hdlc.ParseReject(e.Info); ok {
+			return fmt.Sprintf("%s: the meter rejected the frame (FRMR %X: %s): the link is gone", e.Op, e.Info, r)
+		}
+		return e.Op + ": the meter rejected the frame (FRMR): the link is gone"
 	case "DM":
 		if e.Op == "SNRM" {
 			return "SNRM: the meter refuses the link (DM): it may be busy with another client, or hold an old session"

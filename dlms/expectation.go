@@ -20,8 +20,8 @@ const (
 type expectation struct {
 	kind   wanted
 	invoke uint8         // of a GET
-	block  uint32        // of a GET of the next block: the number of the one before, whose copies are dropped
-	copies bool          // drop these copies
+	block  uint32        // of a GET of the next block: the number of the one before
+	copies bool          // drop copies of it, and of those before it
 	within time.Duration // the most to wait; 0: the reply timeout
 }
 
@@ -55,19 +55,19 @@ func (e expectation) wants(apdu []byte) bool {
 		if xdlms.InvokeID(apdu[2]).ID() != e.invoke {
 			return false
 		}
-		return !e.copies || !isBlock(apdu, e.block)
+		return !e.copies || !isBlockUpTo(apdu, e.block)
 	default:
 		return true
 	}
 }
 
-// isBlock reports whether apdu is a get-response-with-datablock of this number.
-func isBlock(apdu []byte, block uint32) bool {
+// isBlockUpTo reports whether apdu is a get-response-with-datablock of at most this number.
+func isBlockUpTo(apdu []byte, block uint32) bool {
 	if len(apdu) < 8 || xdlms.GetType(apdu[1]) != xdlms.GetBlock {
 		return false
 	}
 	number := uint32(apdu[4])<<24 | uint32(apdu[5])<<16 | uint32(apdu[6])<<8 | uint32(apdu[7])
-	return number == block
+	return number <= block
 }
 
 // errorAPDU makes an error of an APDU that is an exception-response or a

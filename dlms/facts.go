@@ -5,6 +5,7 @@ import (
 	"fmt"
 
 	"github.com/telegraf-dlms/telegraf-dlms/dlms/cosem"
+	"github.com/telegraf-dlms/telegraf-dlms/dlms/hdlc"
 )
 
 // facts is what was seen on the line since an exchange began. Errors are made
@@ -61,8 +62,11 @@ const (
 
 // seen names what octets at the beginning of a conversation look like.
 func seen(first []byte) string {
+	for len(first) > 1 && first[0] == hdlc.Flag && first[1] == hdlc.Flag {
+		first = first[1:]
+	}
 	switch {
-	case len(first) >= 2 && first[0] == 0x7E && first[1]&0xF0 == 0xA0:
+	case len(first) >= 2 && first[0] == hdlc.Flag && first[1]&0xF0 == 0xA0:
 		return seenHDLC
 	case len(first) >= 8 && first[0] == 0 && first[1] == 1:
 		return seenWrapper

@@ -154,7 +154,7 @@ const keepJoined = 64 << 10
 // are then asked for (clause 9.3.6, block transfer). The numbers begin with 1
 // (some meters: 0) and count up by one. A block that comes again is
 // acknowledged once more, for our acknowledgement may have been lost; over UDP,
-// where such copies are usual, it is dropped. An empty block is legal.
+// where such copies are usual and come in any order, it is dropped. An empty block is legal.
 func (a *Association) blocks(ctx context.Context, op operation, first xdlms.GetResponse, take func(raw []byte, last bool) error) error {
 	if first.Block > 1 && first.Result == xdlms.Success {
 		return &ProtocolError{Op: op.String(), Msg: fmt.Sprintf("the first block has number %d, expected 1 or 0", first.Block)}

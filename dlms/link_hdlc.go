@@ -105,7 +105,10 @@ type wait struct {
 	retries  int           // polls after silence, since the last progress
 	repeats  int           // times the message was repeated since
 	acked    bool          // the meter has our message
+	heard    bool          // the meter has said something since our last frame
 	notReady bool          // the last we heard was RNR
+	octets   int           // of information received
+	cost     int           // what they count towards MaxAPDU
 }
 
 // until is when to stop reading.
@@ -128,7 +131,7 @@ func (h *hdlcLink) send(ctx context.Context, w *wait, frame []byte, patience tim
 	if err := h.c.transmit(ctx, frame); err != nil {
 		return err
 	}
-	w.sent = time.Now()
+	w.sent, w.heard = time.Now(), false
 	w.deadline = w.sent.Add(patience)
 	w.pollAt = time.Time{}
 	return nil
@@ -160,6 +163,7 @@ func (h *hdlcLink) next(ctx context.Context, w *wait) (hdlc.Frame, error) {
 		case errors.Is(err, errSilence) && timely:
 			// What looked like the beginning of a frame was none, or its rest is lost: look behind its flag.
 			c.r++
+			c.answered()
 			c.facts.broken++
 			c.stats.FrameErrors++
 		default:
@@ -189,6 +193,7 @@ func (h *hdlcLink) cut() (f hdlc.Frame, partial, ok bool) {
 		}
 		var fe *hdlc.FrameError
 		if errors.As(err, &fe) && fe.Kind != hdlc.FrameNoise && fe.Kind != hdlc.FrameFormat {
+			c.answered()
 			c.facts.broken++
 			c.stats.FrameErrors++
 		}
@@ -209,6 +214,7 @@ func (h *hdlcLink) receive(f hdlc.Frame) (hdlc.Event, error) {
 	case ev == hdlc.EventIgnored && err == nil:
 		c.facts.messages++
 		c.stats.Dropped++
+		c.answered()
 	default:
 		c.facts.messages++
 		c.answered()
@@ -237,7 +243,8 @@ func (h *hdlcLink) connect(ctx context.Context) error {
 	for try := 0; try < max(2, c.cfg.Retries+1); try++ {
 		if try > 0 {
 			c.stats.Retries++
-			if err := h.hangUp(ctx); err != nil {
+			// What answers this DISC must not come so late that it seems to answer the SNRM.
+			if err := h.hangUp(ctx, max(goodbye, c.cfg.ReplyTimeout/5)); err != nil {
 				return h.failure(op, &w, err)
 			}
 			plain = !plain
@@ -246,7 +253,7 @@ func (h *hdlcLink) connect(ctx context.Context) error {
 		if err := h.send(ctx, &w, h.state.AppendConnect(c.tx[:0], !plain), c.cfg.ReplyTimeout); err != nil {
 			return h.failure(op, &w, err)
 		}
-		ev, err := h.awaitUnnumbered(ctx, &w)
+		ev, info, err := h.awaitUnnumbered(ctx, &w)
 		h.opening = err != nil && !errors.Is(err, errSilence)
 		switch {
 		case errors.Is(err, errSilence):
@@ -263,7 +270,7 @@ func (h *hdlcLink) connect(ctx context.Context) error {
 			}
 			return nil
 		case ev == hdlc.EventRejected:
-			last = &DisconnectedError{Op: op.String(), Mode: "FRMR"}
+			last = &DisconnectedError{Op: op.String(), Mode: "FRMR", Info: info}
 		default:
 			last = &DisconnectedError{Op: op.String(), Mode: "DM"}
 		}
@@ -276,28 +283,34 @@ func (h *hdlcLink) patience(limit time.Duration) time.Duration {
 	return min(h.c.cfg.ReplyTimeout, limit)
 }
 
-// awaitUnnumbered waits for the answer to an SNRM or DISC; whatever else comes is dropped.
-func (h *hdlcLink) awaitUnnumbered(ctx context.Context, w *wait) (hdlc.Event, error) {
+// awaitUnnumbered waits for the answer to an SNRM or DISC; whatever else comes
+// is dropped. info is the information field of an FRMR.
+func (h *hdlcLink) awaitUnnumbered(ctx context.Context, w *wait) (ev hdlc.Event, info []byte, err error) {
 	for {
 		f, err := h.next(ctx, w)
 		if err != nil {
-			return hdlc.EventIgnored, err
+			return hdlc.EventIgnored, nil, err
 		}
 		ev, err := h.receive(f)
-		if err == nil && (ev == hdlc.EventConnected || ev == hdlc.EventDisconnected || ev == hdlc.EventRejected) {
-			return ev, nil
+		switch {
+		case err != nil:
+		case ev == hdlc.EventRejected:
+			return ev, append([]byte(nil), f.Info...), nil
+		case ev == hdlc.EventConnected, ev == hdlc.EventDisconnected:
+			return ev, nil, nil
+		default:
 		}
 	}
 }
 
 // hangUp sends one DISC and waits shortly for its answer. Silence is no error.
-func (h *hdlcLink) hangUp(ctx context.Context) error {
+func (h *hdlcLink) hangUp(ctx context.Context, limit time.Duration) error {
 	h.connected, h.opening = false, false
 	var w wait
-	if err := h.send(ctx, &w, h.state.AppendDisconnect(h.c.tx[:0]), h.patience(goodbye)); err != nil {
+	if err := h.send(ctx, &w, h.state.AppendDisconnect(h.c.tx[:0]), h.patience(limit)); err != nil {
 		return err
 	}
-	_, err := h.awaitUnnumbered(ctx, &w)
+	_, _, err := h.awaitUnnumbered(ctx, &w)
 	if errors.Is(err, errSilence) {
 		return nil
 	}
@@ -325,7 +338,7 @@ func (h *hdlcLink) disconnect(ctx context.Context, quick bool) error {
 	for try := 0; ; try++ {
 		err := h.send(ctx, &w, h.state.AppendDisconnect(h.c.tx[:0]), h.patience(goodbye))
 		if err == nil {
-			_, err = h.awaitUnnumbered(ctx, &w)
+			_, _, err = h.awaitUnnumbered(ctx, &w)
 		}
 		if err == nil {
 			return nil
@@ -348,10 +361,11 @@ func (h *hdlcLink) failure(op operation, w *wait, err error) error {
 	return h.c.failure(op, w.began, err)
 }
 
-// strange looks at what came instead of frames: a wrapper, or text.
+// strange looks at what came instead of frames: a wrapper, or text. On a link
+// that is open it is noise, however it looks.
 func (h *hdlcLink) strange() error {
 	f := &h.c.facts
-	if f.messages > 0 || f.echoes > 0 || f.broken > 0 {
+	if h.connected || f.messages > 0 || f.echoes > 0 || f.broken > 0 {
 		return nil
 	}
 	if s := seen(f.first()); s == seenWrapper || s == seenText {

@@ -3,6 +3,7 @@ package dlms
 import (
 	"context"
 	"errors"
+	"fmt"
 	"time"
 
 	"github.com/telegraf-dlms/telegraf-dlms/dlms/hdlc"
@@ -59,7 +60,15 @@ func (h *hdlcLink) exchange(ctx context.Context, op operation, apdu []byte, e ex
 // step does what an event other than the awaited answer calls for.
 func (h *hdlcLink) step(ctx context.Context, op operation, w *wait, ev hdlc.Event, f hdlc.Frame) error {
 	c := h.c
-	w.notReady = ev == hdlc.EventNotReady && f.Control.Kind() == hdlc.RNR
+	if ev != hdlc.EventIgnored && ev != hdlc.EventUnnumbered {
+		w.heard = true
+		w.notReady = ev == hdlc.EventNotReady && f.Control.Kind() == hdlc.RNR
+	}
+	if ev == hdlc.EventSegment || ev == hdlc.EventMessage {
+		if err := h.measure(ctx, op, w, len(f.Info)); err != nil {
+			return err
+		}
+	}
 	switch ev {
 	case hdlc.EventAcknowledged, hdlc.EventSegment, hdlc.EventDuplicate:
 		frame, ok := h.state.AppendPending(c.tx[:0])
@@ -105,17 +114,35 @@ func (h *hdlcLink) step(ctx context.Context, op operation, w *wait, ev hdlc.Even
 	return nil
 }
 
+// measure takes note of information that is not yet the answer, and ends an
+// exchange in which there is too much of it or in which it comes too slowly:
+// every segment is progress, and a meter that sends them for ever, a few octets
+// each or of messages that nobody wants, would keep us for ever.
+func (h *hdlcLink) measure(ctx context.Context, op operation, w *wait, info int) error {
+	c := h.c
+	w.octets += info
+	w.cost += max(info, hdlc.MinInfo)
+	if w.cost > c.cfg.MaxAPDU+llcOctets {
+		h.abort(ctx)
+		return &ProtocolError{Op: op.String(), Msg: fmt.Sprintf("more than %s came, and no answer among them", octets(c.cfg.MaxAPDU))}
+	}
+	limit := time.Duration(c.cfg.Retries+1) * h.frameLimit
+	limit += time.Duration(w.octets) * max(c.cfg.ReplyTimeout/hdlc.MinInfo, octetTime(HDLC))
+	if time.Since(w.began) > limit {
+		err := c.timeout(op, w.began, nil)
+		h.abort(ctx)
+		return err
+	}
+	return nil
+}
+
 // recover acts on silence: it asks the meter what it has, or gives up.
 func (h *hdlcLink) recover(ctx context.Context, op operation, w *wait) error {
 	c := h.c
 	remaining := time.Until(w.deadline)
 	poll := !w.pollAt.IsZero() && remaining > 0 // within an attempt
 	if !poll {
-		if err := h.strange(); err != nil {
-			h.connected = false
-			return err
-		}
-		if w.notReady || w.retries >= c.cfg.Retries {
+		if w.retries >= c.cfg.Retries {
 			return h.giveUp(ctx, op, w)
 		}
 		w.retries++
@@ -129,13 +156,13 @@ func (h *hdlcLink) recover(ctx context.Context, op operation, w *wait) error {
 }
 
 // giveUp ends an exchange that got no answer. A meter that acknowledged the
-// request is still there, and so is the link; else it is ended, so that nothing
+// request and answers polls is still there, and so is the link; else it is ended, so that nothing
 // late can be taken for something new.
 func (h *hdlcLink) giveUp(ctx context.Context, op operation, w *wait) error {
 	err := h.c.timeout(op, w.began, nil)
 	err.NotReady = w.notReady
 	err.Acknowledge = w.acked
-	if w.acked && !w.notReady {
+	if w.acked && w.heard && !w.notReady {
 		return err
 	}
 	damaged := h.c.facts.broken
@@ -148,7 +175,7 @@ func (h *hdlcLink) giveUp(ctx context.Context, op operation, w *wait) error {
 
 // abort ends the link with one DISC, whatever becomes of it.
 func (h *hdlcLink) abort(ctx context.Context) {
-	_ = h.hangUp(ctx)
+	_ = h.hangUp(ctx, goodbye)
 }
 
 // abandon ends an exchange because of an error of the transport or the context.

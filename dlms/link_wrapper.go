@@ -139,12 +139,14 @@ func (l *wrapperLink) cut() (apdu []byte, need int, err error) {
 				return nil, 0, fmt.Errorf("APDU of %d octets, at most %d are taken", h.Length, c.cfg.MaxAPDU)
 			}
 			if !l.mine(h) || len(apdu) == 0 {
+				c.answered()
 				c.stats.Dropped++
 				c.facts.messages++
 				continue
 			}
 			return apdu, 0, nil
 		case c.cfg.Datagram:
+			c.answered()
 			c.facts.broken++
 			c.stats.FrameErrors++
 			c.r = c.w
@@ -174,8 +176,8 @@ func (l *wrapperLink) takes(apdu []byte, e expectation) bool {
 		return false
 	}
 	c.facts.messages++
+	c.answered()
 	if e.wants(apdu) {
-		c.answered()
 		return true
 	}
 	c.stats.Dropped++

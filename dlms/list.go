@@ -26,8 +26,9 @@ const (
 // each is called exactly once for each attribute, in order, with its value,
 // valid during the call, or with why there is none: an *AccessError, or
 // another error that says why it could not be read. The error returned says
-// that the association or link is lost, or ctx done; the attributes not read
-// by then have got it as theirs. each must not use the Association.
+// that the association or link is lost, that the meter has left two requests
+// in a row without an answer, or ctx done; the attributes not read by then have
+// got it as theirs. each must not use the Association.
 func (a *Association) GetList(ctx context.Context, ats []cosem.Attribute, each func(i int, d axdr.Data, err error)) error {
 	end := a.c.watch(ctx)
 	defer end()

@@ -73,6 +73,7 @@ func TestGetListSizes(t *testing.T) {
 		{"large frames", 512, allServices, 1024, 0, 60, []int{50, 10}},
 		{"small PDU of the meter", 512, allServices, 64, 0, 13, []int{6, 6, 1}},
 		{"PDU without limit", 0, allServices, 0, 0, 200, []int{127, 73}},
+		{"PDU size that is reserved", 0, allServices, 11, 0, 20, []int{20}},
 		{"PDU for single reads only", 0, allServices, 23, 0, 3, []int{1, 1, 1}},
 		{"PDU of 24", 0, allServices, 24, 0, 3, []int{2, 1}},
 		{"no lists", 0, allServices &^ xdlms.ConformanceMultipleReferences, 0, 0, 3, []int{1, 1, 1}},

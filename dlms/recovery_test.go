@@ -206,7 +206,7 @@ var defeats = []struct {
 			}
 			return f.Control.Kind() != hdlc.DISC
 		},
-		kinds: []string{"I", "RR", "RR", "RR", "RR", "DISC"}, took: reply5,
+		kinds: []string{"I", "RR", "RR", "RR", "RR", "RR", "RR", "DISC"}, took: 3 * reply5,
 		check: func(t *testing.T, err error) { require.ErrorContains(t, err, "not ready (RNR)") },
 	},
 	{
@@ -229,7 +229,9 @@ var defeats = []struct {
 			return true
 		},
 		kinds: []string{"I"},
-		check: func(t *testing.T, err error) { require.ErrorContains(t, err, "FRMR 540010") },
+		check: func(t *testing.T, err error) {
+			require.ErrorContains(t, err, "FRMR 540010: I(s2,r2,P/F) rejected: invalid N(R)): the link is gone")
+		},
 	},
 	{
 		name: "echo of all we send",

@@ -56,6 +56,7 @@ type rowCutter struct {
 	begun bool   // the head of the array has been read
 	count int    // elements announced
 	given int    // elements given to row
+	mine  error  // what row returned
 }
 
 // take takes the next piece.
@@ -72,6 +73,8 @@ func (r *rowCutter) take(raw []byte, last bool) error {
 	}
 	rest, err := r.cut(b)
 	switch {
+	case r.mine != nil:
+		return r.mine // whatever it wraps
 	case err == nil && len(rest) > 0 && r.given == r.count && r.begun:
 		return r.broken(octets(len(rest))+" behind the last row", nil)
 	case err == nil && last && r.given < r.count:
@@ -119,8 +122,8 @@ func (r *rowCutter) cut(b []byte) ([]byte, error) {
 		}
 		b = rest
 		r.given++
-		if err := r.row(d); err != nil {
-			return b, err
+		if r.mine = r.row(d); r.mine != nil {
+			return b, nil
 		}
 	}
 	return b, nil

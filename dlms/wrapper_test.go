@@ -193,6 +193,7 @@ func TestWrapperOtherFramings(t *testing.T) {
 		datagram        bool
 	}{
 		{"HDLC", "7EA00721037301407E", "expected wrapper, saw an HDLC frame: 7EA00721037301407E", false},
+		{"HDLC behind flags", "7E7E7EA00721037301407E", "expected wrapper, saw an HDLC frame: 7E7E7EA00721037301407E", false},
 		{"text", "485454502F312E31203430300D0A", `expected wrapper, saw text: "HTTP/1.1 400\r\n"`, false},
 		{"other", "DEADBEEF00000000", "expected wrapper, saw neither wrapper nor HDLC: DEADBEEF00000000", false},
 		{"one octet", "44", "expected wrapper, saw neither wrapper nor HDLC: 44", false},

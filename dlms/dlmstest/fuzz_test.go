@@ -82,7 +82,7 @@ func FuzzMeter(f *testing.F) {
 			}
 		}()
 		_, _ = near.Write(input) // the meter may close on octets that are none of its framing
-		near.Close()
+		_ = near.Close()
 		timeout := time.NewTimer(patience)
 		defer timeout.Stop()
 		select {

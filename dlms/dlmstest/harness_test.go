@@ -93,7 +93,7 @@ func (c *client) pipe() {
 	}()
 	c.t.Cleanup(func() {
 		cancel()
-		near.Close()
+		_ = near.Close()
 		<-done
 	})
 }

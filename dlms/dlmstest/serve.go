@@ -39,7 +39,7 @@ func (m *Meter) Serve(ctx context.Context, l net.Listener) error {
 	defer cancel()
 	wg.Go(func() {
 		<-ctx.Done()
-		l.Close()
+		_ = l.Close()
 	})
 	for {
 		c, err := l.Accept()
@@ -59,7 +59,7 @@ func (m *Meter) Serve(ctx context.Context, l net.Listener) error {
 func (m *Meter) ServeConn(ctx context.Context, c net.Conn) error {
 	if !m.enter(ctx) {
 		m.count(func(c *Counters) { c.Refused++ })
-		c.Close()
+		_ = c.Close()
 		return ErrBusy
 	}
 	defer m.leave()
@@ -71,7 +71,7 @@ func (m *Meter) ServeConn(ctx context.Context, c net.Conn) error {
 	defer cancel()
 	closer.Go(func() {
 		<-ctx.Done()
-		c.Close()
+		_ = c.Close()
 	})
 
 	out := make(chan outgoing, queueLength)
@@ -141,7 +141,7 @@ func (m *Meter) ServePacket(ctx context.Context, pc net.PacketConn) error {
 	defer cancel()
 	wg.Go(func() {
 		<-ctx.Done()
-		pc.Close()
+		_ = pc.Close()
 	})
 	out := make(chan outgoing, queueLength)
 	defer close(out)

@@ -29,7 +29,7 @@ func TestMaxSessions(t *testing.T) {
 	require.ErrorIs(t, c.meter.ServeConn(context.Background(), far), dlmstest.ErrBusy)
 	_, err := near.Read(make([]byte, 1))
 	require.ErrorContains(t, err, "EOF")
-	c.conn.Close()
+	_ = c.conn.Close()
 	c.pipe() // the first one is gone
 	c.ask(aarqNone, aareNone)
 	require.Equal(t, 1, c.meter.Counters().Refused)
@@ -85,7 +85,7 @@ func TestClientGoesAway(t *testing.T) {
 	go func() { done <- meter.ServeConn(context.Background(), far) }()
 	c := &client{t: t, conn: near, meter: meter}
 	c.send(wrapped(t, aarqNone))
-	near.Close()
+	_ = near.Close()
 	require.NoError(t, <-done)
 }
 

@@ -103,12 +103,13 @@ func (a Address) Same(o Address) bool {
 
 // answers reports whether a station asked as o may answer as a: the same
 // values, or any physical device where o names the one that is calling or all
-// of them, for a station never sends from such an address.
+// of them, for a station never sends from such an address, or where o, being
+// of one octet, names none.
 func (a Address) answers(o Address) bool {
 	if a.Same(o) {
 		return true
 	}
-	wild := o.Size == 2 && o.Lower >= callingShort || o.Size == 4 && o.Lower >= callingLong
+	wild := o.size() == 1 || o.Size == 2 && o.Lower >= callingShort || o.Size == 4 && o.Lower >= callingLong
 	return wild && a.Upper == o.Upper
 }
 

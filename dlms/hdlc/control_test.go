@@ -83,7 +83,9 @@ func TestParseReject(t *testing.T) {
 	tests := []struct {
 		info, want string
 	}{
-		{"540010", "I(s2,r2,P/F) rejected, no reason given"},
+		{"540010", "I(s2,r2,P/F) rejected: invalid N(R)"}, // as a meter sent it
+		{"390080", "unknown(0x39) rejected: control field undefined or not implemented"},
+		{"540000", "I(s2,r2,P/F) rejected, no reason given"},
 		{"103004", "I(s0,r0,P/F) rejected: information field too long"},
 		{"390001", "unknown(0x39) rejected: control field undefined or not implemented"},
 		{"F00009", "I(s0,r7,P/F) rejected: control field undefined or not implemented, invalid N(R)"},

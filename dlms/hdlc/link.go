@@ -116,9 +116,12 @@ type Link struct {
 	last     []byte // the last I frame, flags included
 	lastCtrl Control
 
-	rrDue  bool
-	polled bool // a poll is not answered
-	reacks int  // RR for duplicates since the last new I frame
+	rrDue   bool
+	polled  bool    // a poll is not answered
+	echoing bool    // the line has sent back a frame of this connection
+	echoDue bool    // it may still send back the last RR,
+	lastRR  Control // which is this one
+	reacks  int     // RR for duplicates since the last new I frame
 
 	message  []byte // joined information fields, LLC header included
 	cost     int    // what the segments count towards maxMessage
@@ -195,8 +198,7 @@ func (l *Link) AppendPending(out []byte) ([]byte, bool) {
 		return out, false
 	}
 	if l.rrDue {
-		l.rrDue = false
-		return appendFrame(out, l.frame(ReceiveReady(l.vr, true))), true
+		return l.appendReady(out), true
 	}
 	if l.unacked || !l.fresh && len(l.unsent) == 0 {
 		return out, false
@@ -230,8 +232,15 @@ func (l *Link) nextSegment() []byte {
 // AppendPoll appends RR with the poll bit, which asks the meter for what it
 // has to say: after silence, and after EventNotReady.
 func (l *Link) AppendPoll(out []byte) []byte {
-	l.polled, l.rrDue = true, false
-	return appendFrame(out, l.frame(ReceiveReady(l.vr, true)))
+	l.polled = true
+	return l.appendReady(out)
+}
+
+// appendReady appends RR with the poll bit.
+func (l *Link) appendReady(out []byte) []byte {
+	l.rrDue = false
+	l.lastRR, l.echoDue = ReceiveReady(l.vr, true), l.echoing
+	return appendFrame(out, l.frame(l.lastRR))
 }
 
 // AppendRepeat appends the last I frame again, octet by octet. It appends
@@ -286,6 +295,7 @@ func (l *Link) reset(s linkState) {
 	l.unsent, l.last = nil, l.last[:0]
 	l.first, l.fresh, l.unacked, l.awaiting = false, false, false, false
 	l.rrDue, l.polled, l.reacks = false, false, 0
+	l.echoing, l.echoDue = false, false
 	l.dropMessage()
 }
 

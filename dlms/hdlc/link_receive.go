@@ -11,6 +11,7 @@ import (
 func (l *Link) Receive(f Frame) (Event, error) {
 	if l.isEcho(f) {
 		l.echoes++
+		l.echoing = true
 		return EventIgnored, nil
 	}
 	if !f.Source.answers(l.server) || !f.Destination.Same(l.client) {
@@ -73,9 +74,16 @@ func (l *Link) receiveConnected(kind Kind, f Frame) (Event, error) {
 	}
 }
 
-// isEcho recognises our own frames: they go from us to the meter. Where both
-// have the same address that does not tell, only their contents do.
+// isEcho recognises our own frames: they go from us to the meter, and are of a
+// kind that we send. Where both have the same address that does not tell, only
+// their contents do; and RR are alike, so that on a line that echoes the first
+// one after ours is its echo.
 func (l *Link) isEcho(f Frame) bool {
+	switch f.Control.Kind() {
+	case UA, DM, FRMR: // of a meter that does not swap the addresses
+		return false
+	default:
+	}
 	if !f.Source.Same(l.client) || !f.Destination.Same(l.server) {
 		return false
 	}
@@ -85,6 +93,10 @@ func (l *Link) isEcho(f Frame) bool {
 	switch f.Control.Kind() {
 	case SNRM, DISC:
 		return true
+	case RR:
+		due := l.echoDue && f.Control == l.lastRR
+		l.echoDue = false
+		return due
 	case I:
 		if len(l.last) == 0 || f.Control != l.lastCtrl {
 			return false

@@ -2,6 +2,7 @@ package hdlc
 
 import (
 	"fmt"
+	"math/bits"
 	"strings"
 )
 
@@ -22,17 +23,23 @@ var rejectReasons = [...]string{
 }
 
 // ParseReject reads the information field of FRMR. It reports false if that is
-// shorter than three octets: meters may leave it out.
+// shorter than three octets: meters may leave it out. The reasons are the low
+// four bits of the third octet, the first of them the lowest; there are meters
+// that number the bits of this octet from the other end, and they are understood.
 func ParseReject(info []byte) (Reject, bool) {
 	if len(info) < 3 {
 		return Reject{}, false
+	}
+	reasons := info[2] & 0x0F
+	if reasons == 0 {
+		reasons = bits.Reverse8(info[2])
 	}
 	return Reject{
 		Rejected: Control(info[0]),
 		NS:       info[1] >> 1 & 7,
 		NR:       info[1] >> 5,
 		Response: info[1]&0x10 != 0,
-		Reasons:  info[2] & 0x0F,
+		Reasons:  reasons,
 	}, true
 }
 

@@ -7,7 +7,6 @@ import (
 	"encoding/binary"
 	"fmt"
 	"io"
-	"strings"
 )
 
 const (
@@ -69,75 +68,19 @@ func Cut(b []byte) (h Header, apdu, rest []byte, err error) {
 	return h, b[HeaderLength:end:end], b[end:], nil
 }
 
-// Seen is what octets look like that are no wrapper header.
-type Seen uint8
-
-// What octets may look like.
-const (
-	SeenUnknown Seen = iota
-	SeenHDLC         // an HDLC frame: the flag, perhaps a format field behind it
-	SeenText         // printable ASCII: a login, an error message, a readout
-)
-
-var seenNames = [...]string{"neither wrapper nor HDLC", "HDLC", "text"}
-
-// String is "HDLC", "text" or "neither wrapper nor HDLC".
-func (s Seen) String() string {
-	if int(s) < len(seenNames) {
-		return seenNames[s]
-	}
-	return fmt.Sprintf("unknown(%#02x)", uint8(s))
-}
-
+// shownOctets is how many octets a FormatError shows.
 const shownOctets = 16
 
 // FormatError is returned for octets that are no wrapper header: the version,
 // its first two octets, is not 1.
 type FormatError struct {
-	Seen  Seen
 	First []byte // the first octets, at most 16, a copy
 }
 
 func newFormatError(b []byte) *FormatError {
-	first := b[:min(len(b), shownOctets)]
-	e := &FormatError{First: append([]byte(nil), first...)}
-	switch {
-	case looksLikeHDLC(first):
-		e.Seen = SeenHDLC
-	case looksLikeText(first):
-		e.Seen = SeenText
-	default:
-	}
-	return e
-}
-
-// looksLikeHDLC is about flags and the format field of frame type 3. One
-// lonely octet 7E counts too, although it is a tilde in ASCII.
-func looksLikeHDLC(b []byte) bool {
-	const flag, format = 0x7E, 0xA0
-	for len(b) > 1 && b[0] == flag && b[1] == flag {
-		b = b[1:]
-	}
-	return b[0] == flag && (len(b) == 1 || b[1]&0xF0 == format)
-}
-
-func looksLikeText(b []byte) bool {
-	for _, c := range b {
-		if (c < ' ' || c > '~') && c != '\r' && c != '\n' && c != '\t' {
-			return false
-		}
-	}
-	return true
+	return &FormatError{First: append([]byte(nil), b[:min(len(b), shownOctets)]...)}
 }
 
 func (e *FormatError) Error() string {
-	const want = "wrapper version 00 01 expected"
-	switch e.Seen {
-	case SeenHDLC:
-		return fmt.Sprintf("%s, but % X received, which looks like an HDLC frame", want, e.First)
-	case SeenText:
-		return fmt.Sprintf("%s, but text received: %q", want, strings.TrimSpace(string(e.First)))
-	default:
-		return fmt.Sprintf("%s, but % X received", want, e.First)
-	}
+	return fmt.Sprintf("wrapper version 00 01 expected, but % X received", e.First)
 }
