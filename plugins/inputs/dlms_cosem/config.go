@@ -6,6 +6,7 @@ import (
 	"strconv"
 	"strings"
 	"time"
+	_ "time/tzdata" // for meter_timezone where the system has no zone files
 
 	"github.com/telegraf-dlms/telegraf-dlms/dlms"
 	"github.com/telegraf-dlms/telegraf-dlms/dlms/acse"
@@ -240,10 +241,15 @@ func buildLogin(sc requestScope, s *Settings, r *request) {
 	case s.Authentication == "low" && !s.Password.Set():
 		sc.missing("password", `authentication = "low" needs it`)
 	case s.Authentication == "low":
-		if p, err := s.Password.Get(); err == nil && len(p) != 8 {
-			sc.warn("the password has %d characters; with authentication = \"low\" meters usually want 8", len(p))
+		switch p, err := s.Password.Get(); {
+		case err != nil: // reported where it stands
+		case len(p) == 0:
+			sc.bad("password", "", `it is empty, and authentication = "low" needs one`)
+		case len(p) != 8:
+			sc.warn("the password has %s; with authentication = \"low\" meters usually want 8", counted(len(p), "character"))
+		default:
 		}
-	case s.Password.Set() && (s.Authentication == "" || s.Authentication == "none"):
+	case sc.own.Password.source != "" && (s.Authentication == "" || s.Authentication == "none"):
 		sc.bad("password", "", `without authentication = "low" it is never sent: add that, or remove the password`)
 	default:
 	}

@@ -63,6 +63,8 @@ func mistakes() []mistake {
 		{"client address beyond HDLC", hdlc, `client_address = 128`, "", "request[0].client_address", `request "r": client_address = 128: out of range: 1 to 127 is allowed with HDLC`},
 		{"authentication unknown", "", `authentication = "high"`, "", "request[0].authentication", `request "r": authentication = "high": allowed are "none" and "low"`},
 		{"low without password", "", `authentication = "low"`, "", "request[0]", `request "r": password: authentication = "low" needs it`},
+		{"password empty", "", "authentication = \"low\"\npassword = \"\"", "", "request[0].password", `request "r": password: it is empty, and authentication = "low" needs one`},
+		{"default password without low", `password = "12345678"`, "", "", "password", `password: without authentication = "low" it is never sent: add that, or remove the password`},
 		{"password without low", "", `password = "12345678"`, "", "request[0].password", `request "r": password: without authentication = "low" it is never sent: add that, or remove the password`},
 		{"password from a secret store", "authentication = \"low\"\npassword = \"@{store:key}\"", "", "", "password", `password: Telegraf's secret stores are not available here: use "file:/path" or "env:NAME"`},
 		{"password not hexadecimal", "authentication = \"low\"", `password = "hex:12345"`, "", "request[0].password", `request "r": password: after "hex:" an even number of hexadecimal digits is expected; a password that really begins so is written "text:hex:..."`},
@@ -164,6 +166,25 @@ func TestWholeFileMistakes(t *testing.T) {
 		paths = append(paths, e.Path)
 	}
 	require.Equal(t, []string{"link", "request[0].method", "request[1].retries"}, paths, "all at once, in the order of the file")
+}
+
+// TestFieldTypes has requests that would write one field with two types.
+func TestFieldTypes(t *testing.T) {
+	item := func(name string) string {
+		return "[[inputs.dlms_cosem.request.item]]\nname = \"" + name + "\"\nobis = \"1.0.2.8.0.255\"\n"
+	}
+	wide := func(name, item string) string {
+		return "[[inputs.dlms_cosem.request]]\nname = \"" + name + "\"\nlayout = \"wide\"\n" + item
+	}
+	head := "[[inputs.dlms_cosem]]\n" + top + "\n"
+	require.EqualError(t, decodeConf(t, head+wide("a", item("e"))+wide("b", item("e_text"))).Init(),
+		`request "b", item "e_text": name = "e_text": its field "e_text" is a number here, but a text in request "a", which has the same measurement: choose another name, or another measurement`)
+	require.EqualError(t, decodeConf(t, head+"measurement = \"m\"\n"+wide("a", item("flag"))+"[[inputs.dlms_cosem.request]]\nname = \"b\"\n"+item("e")).Init(),
+		`request "b": measurement = "m": its field "flag" is a boolean here, but a number in request "a": choose another measurement`)
+	require.EqualError(t, decodeConf(t, head+wide("a", item("time"))).Init(),
+		`request "a", item "time": name = "time": with layout = "wide" it is the name of a field, and databases keep this one for the timestamp: choose another name`)
+	require.NoError(t, decodeConf(t, head+wide("a", item("e"))+wide("b", item("e"))).Init(), "the same field with the same types")
+	require.NoError(t, decodeConf(t, head+wide("a", item("text"))+"[[inputs.dlms_cosem.request]]\nname = \"b\"\n"+item("e")).Init(), "another measurement")
 }
 
 func TestSecretsAreNeverShown(t *testing.T) {

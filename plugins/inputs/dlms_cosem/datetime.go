@@ -139,3 +139,12 @@ func timeText(t axdr.Time) string {
 func errUnspecified(text string) error {
 	return fmt.Errorf("%s is no instant: parts of it are not specified", text)
 }
+
+// stampable returns an error for a time that cannot be a metric's: those count
+// nanoseconds since 1970 in 64 bits.
+func stampable(t time.Time, text string) error {
+	if y := t.UTC().Year(); y < 1970 || y > 2261 {
+		return fmt.Errorf("%s cannot be the time of a metric: the years 1970 to 2261 can", text)
+	}
+	return nil
+}

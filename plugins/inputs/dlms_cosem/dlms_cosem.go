@@ -2,6 +2,7 @@
 package dlms_cosem
 
 import (
+	"cmp"
 	"context"
 	_ "embed"
 	"fmt"
@@ -84,10 +85,13 @@ func (d *DLMS) Init() error {
 	d.requests = nil
 	p := &problems{}
 	checkSettings(scope{p: p}, &d.Settings)
+	if d.Password.source != "" && !d.anyLow() {
+		scope{p: p}.bad("password", "", `without authentication = "low" it is never sent: add that, or remove the password`)
+	}
 	if len(d.Request) == 0 {
 		scope{p: p}.missing("request", "no requests: at least one [[inputs.dlms_cosem.request]] is needed")
 	}
-	names := map[string]bool{}
+	names, kinds := map[string]bool{}, fieldKinds{}
 	for i := range d.Request {
 		c := &d.Request[i]
 		sc := scope{p: p, path: fmt.Sprintf("request[%d]", i), request: strconv.Itoa(i + 1)}
@@ -98,7 +102,9 @@ func (d *DLMS) Init() error {
 			}
 			names[c.Name] = true
 		}
-		d.requests = append(d.requests, buildRequest(sc, c, &d.Settings))
+		r := buildRequest(sc, c, &d.Settings)
+		kinds.claim(sc, r)
+		d.requests = append(d.requests, r)
 	}
 	if err := p.err(); err != nil {
 		d.requests = nil
@@ -108,6 +114,16 @@ func (d *DLMS) Init() error {
 		d.Log.Warn(w)
 	}
 	return nil
+}
+
+// anyLow reports whether a request logs in with a password.
+func (d *DLMS) anyLow() bool {
+	for i := range d.Request {
+		if cmp.Or(d.Request[i].Authentication, d.Authentication) == "low" {
+			return true
+		}
+	}
+	return false
 }
 
 // Start begins to run the requests as they become due. It does not wait for

@@ -4,8 +4,10 @@ import (
 	"errors"
 	"fmt"
 	"strconv"
+	"strings"
 
 	"github.com/telegraf-dlms/telegraf-dlms/dlms"
+	"github.com/telegraf-dlms/telegraf-dlms/dlms/cosem"
 	"github.com/telegraf-dlms/telegraf-dlms/dlms/xdlms"
 )
 
@@ -31,7 +33,7 @@ func (e *errorLog) report(l *link, r *request, dev *device, o *outcome) {
 	where := r.where(dev)
 	if o.err != nil {
 		e.failed++
-		e.failure(l, "", o.err, where)
+		e.failure(l, "", o.err, cosem.Attribute{}, where)
 	} else {
 		e.recovery(l, "", fmt.Sprintf("%s: Reading again after %s", where, counted(e.failed, "failed run")))
 		e.failed = 0
@@ -39,24 +41,21 @@ func (e *errorLog) report(l *link, r *request, dev *device, o *outcome) {
 	for i := range o.readings {
 		x, it := &o.readings[i], r.items[i]
 		key := strconv.Itoa(i + 1)
-		item := fmt.Sprintf("%s, item %q", where, it.label)
-		if it.name != "" {
-			item += " (" + describe(x.class, it.obis, it.id) + ")"
-		}
+		item := where + ", item " + it.describe(x.class)
 		switch {
 		case x.got:
 			e.recovery(l, key, item+": Reading again")
 		case x.err != nil && (o.err == nil || !errors.Is(o.err, x.err)):
-			e.failure(l, key, x.err, item)
+			e.failure(l, key, x.err, it.attribute(x.class), item)
 		default: // the run ended before it
 		}
 	}
 }
 
-func (e *errorLog) failure(l *link, key string, err error, where string) {
+func (e *errorLog) failure(l *link, key string, err error, at cosem.Attribute, where string) {
 	text := err.Error()
 	if key != "" {
-		text = itemText(err)
+		text = itemText(err, at)
 	}
 	if hint := Hint(err); hint != "" {
 		text += ": " + hint
@@ -72,12 +71,12 @@ func (e *errorLog) failure(l *link, key string, err error, where string) {
 }
 
 // itemText is an error without the attribute, which the item has told.
-func itemText(err error) string {
+func itemText(err error, at cosem.Attribute) string {
 	var access *dlms.AccessError
 	if errors.As(err, &access) && errors.Unwrap(err) == nil {
 		return refusalText(access.Result)
 	}
-	return err.Error()
+	return strings.Replace(err.Error(), "GET "+at.String(), "GET", 1)
 }
 
 func refusalText(r xdlms.DataAccessResult) string {

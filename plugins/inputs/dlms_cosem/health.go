@@ -76,6 +76,13 @@ func (h *health) attempt(r *request, shared bool) time.Duration {
 	return max(min(r.replyTimeout, probeTime), min(2*h.usual, r.replyTimeout))
 }
 
+// bareInfo is the information field that needs no parameters in the SNRM.
+const bareInfo = 128
+
+// bare reports whether a short attempt begins with an SNRM without parameters.
+// Some meters answer nothing else, and it is too short to try both.
+func (h *health) bare() bool { return h.contact.Failures()%2 == 0 }
+
 // record takes a finished run into account.
 func (h *health) record(o *outcome, now time.Time) {
 	if o.associated {

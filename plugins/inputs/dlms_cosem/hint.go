@@ -1,6 +1,7 @@
 package dlms_cosem
 
 import (
+	"bytes"
 	"context"
 	"errors"
 	"io"
@@ -18,6 +19,7 @@ import (
 func Hint(err error) string {
 	var (
 		connect      *connectError
+		password     *passwordError
 		scaler       *scalerError
 		class        *classError
 		access       *dlms.AccessError
@@ -25,6 +27,7 @@ func Hint(err error) string {
 		framing      *dlms.FramingError
 		disconnected *dlms.DisconnectedError
 		exception    *dlms.ExceptionError
+		service      *dlms.ServiceError
 		budget       *budgetError
 		timeout      *dlms.TimeoutError
 		protocol     *dlms.ProtocolError
@@ -34,6 +37,8 @@ func Hint(err error) string {
 		return ""
 	case errors.As(err, &connect):
 		return connectHint(connect)
+	case errors.As(err, &password):
+		return "no login is tried without it; the next run reads it again"
 	case errors.As(err, &scaler):
 		return scalerHint(scaler)
 	case errors.As(err, &class):
@@ -48,16 +53,23 @@ func Hint(err error) string {
 		return disconnectedHint(disconnected)
 	case errors.As(err, &exception):
 		return exceptionHint(exception)
+	case errors.As(err, &service):
+		return "the meter does not take this request: leave the item out, or try another client_address"
+	case errors.Is(err, errNoValue):
+		return "it may have one later; if it never does, leave the item out"
 	case errors.As(err, &budget):
+		if budget.stats.Dropped > 0 {
+			return "see that no other client uses the line, and raise reply_timeout if the meter is slow"
+		}
 		return "raise timeout, or read fewer items per request"
 	case errors.As(err, &timeout):
 		return timeoutHint(timeout)
 	case errors.As(err, &protocol):
-		return protocolHint(protocol)
+		return brokenRules
 	case errors.Is(err, io.EOF):
-		return "the meter closed the connection: many take one client at a time, or close on a wrong framing or logical_address; is another client connected?"
+		return "many meters take one client at a time, or close on a wrong framing or logical_address; is another client connected?"
 	case connectionLost(err):
-		return "the connection broke: check the network, and whether another client took the meter"
+		return "check the network, and whether another client took the meter"
 	default:
 		return ""
 	}
@@ -86,12 +98,8 @@ func isTimeout(err error) bool {
 
 func scalerHint(e *scalerError) string {
 	switch {
-	case !forGood(e.err):
-		var access *dlms.AccessError
-		if errors.As(e.err, &access) {
-			return "the value is held back until both are known"
-		}
-		return "set scaler and unit for this item"
+	case !forGood(e.err) && classify(e.err) != resultProtocol:
+		return "the value is held back until both are known"
 	case e.hasScaler:
 		return "set unit for this item"
 	default:
@@ -106,6 +114,8 @@ func classHint(e *classError) string {
 	}
 	return s
 }
+
+const brokenRules = "the meter's answer breaks the rules of DLMS/COSEM; if it stays so, leave the item out, or ask the maker"
 
 const seesLittle = "this client may not see it (the public client 16 sees little): try another client_address or authentication"
 
@@ -129,7 +139,10 @@ func accessHint(r xdlms.DataAccessResult) string {
 }
 
 func rejectHint(e *dlms.RejectError) string {
-	if s := e.ServiceError; s != nil && s.Class == 6 {
+	if notUnderstood(e) {
+		return "this is no answer to a login: check framing, client_address and logical_address; if it stays so, ask the maker of the meter"
+	}
+	if s := e.ServiceError; s != nil && s.Class == 6 && s.Code >= 1 && s.Code <= 3 {
 		return "the meter does not agree to what was proposed: its documentation tells the DLMS version, services and PDU size it takes"
 	}
 	if e.Diagnostic.Source != acse.ServiceUser {
@@ -169,7 +182,7 @@ func framingHint(e *dlms.FramingError) string {
 func disconnectedHint(e *dlms.DisconnectedError) string {
 	switch e.Mode {
 	case "DM":
-		return "the meter is busy: another client is connected, or it still holds an old session; wait for its inactivity time (often 2 minutes)"
+		return "end the other client, or wait until the meter forgets an old session (its inactivity time, often 2 minutes)"
 	case "FRMR":
 		return "the meter did not understand a frame: check address_size"
 	default:
@@ -181,8 +194,10 @@ func exceptionHint(e *dlms.ExceptionError) string {
 	switch {
 	case e.Response.Service == 4:
 		return "the answer does not fit the meter's messages: read fewer or smaller items per request"
+	case e.Response.Service == 5 || e.Response.Service == 6:
+		return "the meter wants ciphered messages from this client_address: use one that reads in clear, usually 16 or 32"
 	case e.Response.State == 1:
-		return "the meter has no association with us (any more): another client may have taken its place"
+		return "another client may have taken our place; the next run logs in again"
 	default:
 		return "the meter does not support this service"
 	}
@@ -196,8 +211,14 @@ func timeoutHint(e *dlms.TimeoutError) string {
 		return "the meter is not ready: wait, or raise reply_timeout"
 	case e.FrameErrors > 0:
 		return "frames arrive damaged: check the line, its speed and parity at the serial server, and other masters on the bus"
+	case bytes.HasPrefix(e.Noise, []byte{0, 1}), bytes.HasPrefix(e.Noise, []byte{0x7E, 0xA0}):
+		return "an answer began but did not end: check the connection and the devices in between, or raise reply_timeout"
 	case len(e.Noise) > 0:
 		return "what arrives is no frame: check framing, and speed and parity at the serial server"
+	case e.Acknowledge:
+		return "the meter took the request: raise reply_timeout if it is slow"
+	case e.Received > 0 && e.Op != "SNRM" && e.Op != "AARQ":
+		return "what arrives answers other requests: raise reply_timeout if the meter is slow, and see that no other client uses the line"
 	case e.Received > 0:
 		return "something answers, but not this meter: check physical_address, logical_address and address_size, or raise reply_timeout"
 	case e.Op == "SNRM":
@@ -207,8 +228,4 @@ func timeoutHint(e *dlms.TimeoutError) string {
 	default:
 		return "the meter fell silent: raise reply_timeout if it is slow"
 	}
-}
-
-func protocolHint(*dlms.ProtocolError) string {
-	return "the meter's answer breaks the rules; a debug log (-debug) helps to find out why"
 }

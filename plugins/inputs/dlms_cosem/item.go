@@ -13,8 +13,7 @@ import (
 
 // item is a configured value, ready to be read and decoded.
 type item struct {
-	name  string
-	label string // for people: the name, or the OBIS code
+	name string
 
 	obis     obis.Code
 	class    cosem.ClassID // configured, or the standard's guess
@@ -72,6 +71,15 @@ func (it *item) attribute(class cosem.ClassID) cosem.Attribute {
 	return cosem.Attribute{Class: class, Instance: it.obis, ID: it.id}
 }
 
+// describe is the item for a message: "energy" (class 3, 1.0.1.8.0.255,
+// attribute 2), or the same without a name.
+func (it *item) describe(class cosem.ClassID) string {
+	if it.name == "" {
+		return fmt.Sprintf("%s (class %d, attribute %d)", it.obis, uint16(class), it.id)
+	}
+	return fmt.Sprintf("%q (class %d, %s, attribute %d)", it.name, uint16(class), it.obis, it.id)
+}
+
 // scaled applies scaler and scale to a number of the meter.
 func (it *item) scaled(n float64, scaler int) float64 {
 	return cosem.Scale(n, scaler+it.exponent) * it.factor
@@ -79,9 +87,12 @@ func (it *item) scaled(n float64, scaler int) float64 {
 
 // buildItem checks an item and makes it ready.
 func buildItem(sc scope, c *Item, wide bool) *item {
-	it := &item{name: c.Name, label: c.Name, id: 2, apply: true, factor: 1, scaler: c.Scaler, unit: c.Unit}
+	it := &item{name: c.Name, id: 2, apply: true, factor: 1, scaler: c.Scaler, unit: c.Unit}
 	if strings.TrimSpace(c.Name) == "" && c.Name != "" {
 		sc.bad("name", strconv.Quote(c.Name), "a name needs more than blanks")
+	}
+	if wide && c.Name == "time" {
+		sc.bad("name", `"time"`, `with layout = "wide" it is the name of a field, and databases keep this one for the timestamp: choose another name`)
 	}
 	if c.OBIS == "" {
 		sc.missing("obis", `this key is required, e.g. "1.0.1.8.0.255"`)
@@ -89,9 +100,6 @@ func buildItem(sc scope, c *Item, wide bool) *item {
 		sc.bad("obis", strconv.Quote(c.OBIS), "%v", err)
 	} else {
 		it.obis = code
-	}
-	if it.label == "" {
-		it.label = it.obis.String()
 	}
 	it.usual = cosem.GuessClass(it.obis)
 	it.class = it.usual

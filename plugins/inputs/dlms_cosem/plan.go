@@ -2,6 +2,7 @@ package dlms_cosem
 
 import (
 	"crypto/sha256"
+	"errors"
 	"fmt"
 	"slices"
 	"strconv"
@@ -11,7 +12,6 @@ import (
 	"github.com/telegraf-dlms/telegraf-dlms/dlms"
 	"github.com/telegraf-dlms/telegraf-dlms/dlms/acse"
 	"github.com/telegraf-dlms/telegraf-dlms/dlms/cosem"
-	"github.com/telegraf-dlms/telegraf-dlms/dlms/obis"
 	"github.com/telegraf-dlms/telegraf-dlms/internal/schedule"
 )
 
@@ -196,12 +196,19 @@ func (r *request) login() (cfg dlms.AssociationConfig, print [sha256.Size]byte, 
 	if cfg.Password, err = r.password.Get(); err != nil {
 		return cfg, print, &passwordError{err}
 	}
+	if len(cfg.Password) == 0 {
+		return cfg, print, &passwordError{errors.New("it is empty")}
+	}
 	return cfg, sha256.Sum256(cfg.Password), nil
 }
 
 // where is the request's meter for people.
 func (r *request) where(d *device) string {
-	s := fmt.Sprintf("request %q, meter %q, %s", r.name, r.meter, r.endpoint.address)
+	s := fmt.Sprintf("request %q", r.name)
+	if r.meter != r.name {
+		s += fmt.Sprintf(", meter %q", r.meter)
+	}
+	s += ", " + r.endpoint.address
 	if d.tag != "" {
 		s += ", address " + d.tag
 	}
@@ -269,9 +276,4 @@ func (d *DLMS) Plan() []PlannedRequest {
 		plan = append(plan, p)
 	}
 	return plan
-}
-
-// describe is an attribute for a message: class 3, 1.0.1.8.0.255, attribute 2.
-func describe(class cosem.ClassID, code obis.Code, id int8) string {
-	return fmt.Sprintf("class %d, %s, attribute %d", uint16(class), code, id)
 }

@@ -65,11 +65,19 @@ func (e *connectError) Unwrap() error { return e.err }
 // budgetError is a run that took longer than the request's timeout.
 type budgetError struct {
 	limit string
+	stats dlms.Stats
 	err   error
 }
 
 func (e *budgetError) Error() string {
-	return "the request took longer than timeout = " + e.limit + ": " + e.err.Error()
+	s := "the request took longer than timeout = " + e.limit + ": " + e.err.Error()
+	if e.stats.FrameErrors > 0 {
+		s += "; " + counted(e.stats.FrameErrors, "damaged frame") + " in the whole run"
+	}
+	if e.stats.Dropped > 0 {
+		s += "; " + counted(e.stats.Dropped, "message") + " in the whole run answered other requests than ours"
+	}
+	return s
 }
 func (e *budgetError) Unwrap() error { return e.err }
 
@@ -95,6 +103,13 @@ func refusedLogin(err error) bool {
 	}
 }
 
+// notUnderstood reports whether the answer to the login could not be read, so
+// that it is not known to be a refusal.
+func notUnderstood(e *dlms.RejectError) bool {
+	var protocol *dlms.ProtocolError
+	return errors.As(e.Err, &protocol) && (protocol.Err != nil || e.Diagnostic == acse.Diagnostic{})
+}
+
 // classify finds the result of a run that failed as a whole.
 func classify(err error) result {
 	var (
@@ -115,10 +130,14 @@ func classify(err error) result {
 	case errors.As(err, &password):
 		return resultAuth
 	case errors.As(err, &reject):
-		if refusedLogin(err) {
+		switch {
+		case refusedLogin(err):
 			return resultAuth
+		case notUnderstood(reject):
+			return resultProtocol
+		default:
+			return resultRefused
 		}
-		return resultRefused
 	case errors.As(err, &disconnected):
 		if disconnected.Mode == "DM" {
 			return resultBusy
@@ -142,8 +161,7 @@ func classify(err error) result {
 // connectionLost reports whether the connection itself is gone.
 func connectionLost(err error) bool {
 	var op *net.OpError
-	return errors.Is(err, io.EOF) || errors.Is(err, io.ErrUnexpectedEOF) || errors.Is(err, io.ErrClosedPipe) ||
-		errors.Is(err, net.ErrClosed) || errors.As(err, &op)
+	return errors.Is(err, io.EOF) || errors.Is(err, io.ErrClosedPipe) || errors.Is(err, net.ErrClosed) || errors.As(err, &op)
 }
 
 // plainText leaves out the address, which is said already.

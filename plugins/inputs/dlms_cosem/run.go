@@ -25,7 +25,7 @@ type outcome struct {
 	failed   int       // items that did not
 
 	associated   bool
-	openTook     time.Duration     // until the association was there
+	openTook     time.Duration     // until the association was there; 0: not known
 	loginRefused bool              //
 	password     [sha256.Size]byte // print of the password used
 	canceled     bool              // we ended it ourselves
@@ -88,7 +88,7 @@ func (s *session) run(ctx context.Context, short time.Duration, connected func()
 	err := s.exchange(limited, short, connected)
 	// The deadline of a connection may pass a moment before the timer of the context that set it.
 	if err != nil && ctx.Err() == nil && (limited.Err() != nil || time.Since(began) >= s.r.timeout) {
-		err = &budgetError{limit: s.r.timeout.String(), err: err}
+		err = &budgetError{limit: s.r.timeout.String(), stats: s.o.stats, err: err}
 	}
 	return err
 }
@@ -106,7 +106,10 @@ func (s *session) exchange(ctx context.Context, short time.Duration, connected f
 	if err != nil {
 		return err
 	}
-	s.o.associated, s.o.openTook = true, time.Since(began)
+	s.o.associated = true
+	if s.conn.Stats().Retries == 0 { // else it tells what our timeouts are, not how slow the meter is
+		s.o.openTook = time.Since(began)
+	}
 	s.o.at = time.Now()
 	err = s.read(ctx)
 	releasing, cancel := context.WithTimeout(context.WithoutCancel(ctx), releaseTime)
@@ -121,7 +124,7 @@ func (s *session) exchange(ctx context.Context, short time.Duration, connected f
 }
 
 // open has the association opened, over the connection of the device before if
-// there is one. If that one has died meanwhile, a new one is tried.
+// there is one. If that one has died meanwhile, a new one is tried, once.
 func (s *session) open(ctx context.Context, short time.Duration, login dlms.AssociationConfig, connected func()) error {
 	if short > 0 {
 		var cancel context.CancelFunc
@@ -136,7 +139,11 @@ func (s *session) open(ctx context.Context, short time.Duration, login dlms.Asso
 			return err
 		}
 		s.t = t
-		s.conn, err = dlms.NewConn(t, s.r.connConfig(s.st.device))
+		cfg := s.r.connConfig(s.st.device)
+		if short > 0 && s.st.health.bare() {
+			cfg.MaxInfo = bareInfo
+		}
+		s.conn, err = dlms.NewConn(t, cfg)
 		if err != nil {
 			_ = t.Close()
 			return err
@@ -149,6 +156,7 @@ func (s *session) open(ctx context.Context, short time.Duration, login dlms.Asso
 		if !reused || !connectionLost(err) || ctx.Err() != nil {
 			return err
 		}
+		s.l.hangUp()
 	}
 }
 
@@ -175,7 +183,7 @@ func (s *session) close(err error) {
 	s.o.stats = add(s.o.stats, s.conn.Stats())
 	var reject *dlms.RejectError
 	var disconnected *dlms.DisconnectedError
-	fine := err == nil || errors.As(err, &reject) || errors.As(err, &disconnected)
+	fine := err == nil || errors.As(err, &reject) && reject.Err == nil || errors.As(err, &disconnected)
 	if fine && s.r.framing == dlms.HDLC {
 		s.l.held, s.l.heldFraming = s.t, s.r.framing
 		return

@@ -226,9 +226,20 @@ func (e *scalerError) Error() string {
 	if e.hasScaler {
 		what = "unit"
 	}
-	return fmt.Sprintf("the value was read, but not its %s (attribute %d): %v", what, e.at.ID, itemText(e.err))
+	return fmt.Sprintf("the value was read, but not its %s (attribute %d): %s", what, e.at.ID, itemText(e.err, e.at))
 }
 func (e *scalerError) Unwrap() error { return e.err }
+
+// captureError says that a value had to be held back for its time.
+type captureError struct {
+	at  cosem.Attribute
+	err error
+}
+
+func (e *captureError) Error() string {
+	return fmt.Sprintf("the value was read, but not its capture time (attribute %d): %s", e.at.ID, itemText(e.err, e.at))
+}
+func (e *captureError) Unwrap() error { return e.err }
 
 // forGood reports whether the meter will not change its mind.
 func forGood(err error) bool {
@@ -311,6 +322,7 @@ func (s *session) finish(it *item, x *reading, z *zone, now time.Time) error {
 				return errUnspecified(text)
 			}
 			x.at = at
+			return stampable(at, text)
 		}
 	} else if x.v.hasNumber && x.v.scalable {
 		scaler, err := s.scaler(it, x)
@@ -319,7 +331,7 @@ func (s *session) finish(it *item, x *reading, z *zone, now time.Time) error {
 		}
 		x.v.number = it.scaled(x.v.number, scaler)
 		if math.IsInf(x.v.number, 0) || math.IsNaN(x.v.number) {
-			return fmt.Errorf("the value times scaler (10^%d) and scale is no number", scaler)
+			return fmt.Errorf("the value times 10^%d (scaler) and scale is too large for a number: check whether the meter's scaler and data_type are right", scaler)
 		}
 	}
 	if it.meterTime && x.at.IsZero() {
@@ -359,13 +371,16 @@ func (s *session) meterTime(it *item, x *reading, z *zone, now time.Time) error 
 	case !ok:
 		return fmt.Errorf(`class %d has no capture time: use timestamp = "run"`, uint16(x.class))
 	case x.captureErr != nil:
-		return fmt.Errorf("the value was read, but not its capture time (attribute %d): %w", at.ID, x.captureErr)
+		return &captureError{at: at, err: x.captureErr}
 	case !x.hasCapture:
 		return fmt.Errorf("the value was read, but its capture time (attribute %d) is no date-time", at.ID)
 	}
 	t, text, ok := z.read(x.capture, now)
 	if !ok {
 		return fmt.Errorf("the value was read, but its capture time %w", errUnspecified(text))
+	}
+	if err := stampable(t, text); err != nil {
+		return fmt.Errorf("the value was read, but its capture time %w", err)
 	}
 	x.at = t
 	return nil

@@ -159,6 +159,7 @@ type network struct {
 	wg    sync.WaitGroup
 	ctx   context.Context //nolint:containedctx // the life of a test
 	dials []string
+	ends  []net.Conn // the meters' ends of the connections
 }
 
 // host is what an endpoint leads to.
@@ -169,6 +170,7 @@ type host struct {
 	hang  bool          // dialing takes until it is given up
 	mute  bool          // connections are taken and nothing more
 	reply []byte        // what a mute host says to everything
+	flood []byte        // what a host says without end, whatever is asked
 	delay time.Duration // of dialing
 }
 
@@ -187,6 +189,16 @@ func (n *network) set(address string, h *host) {
 	n.mu.Lock()
 	defer n.mu.Unlock()
 	n.hosts[address] = h
+}
+
+// cut closes all connections from the meters' side.
+func (n *network) cut() {
+	n.mu.Lock()
+	defer n.mu.Unlock()
+	for _, c := range n.ends {
+		_ = c.Close()
+	}
+	n.ends = nil
 }
 
 func (n *network) dialed() int {
@@ -220,6 +232,19 @@ func (n *network) dial(ctx context.Context, address string) (dlms.Transport, err
 		}
 	}
 	client, server := net.Pipe()
+	n.mu.Lock()
+	n.ends = append(n.ends, server)
+	n.mu.Unlock()
+	if h.flood != nil {
+		n.wg.Go(func() {
+			for {
+				if _, err := server.Write(h.flood); err != nil {
+					return
+				}
+				<-time.After(10 * time.Millisecond)
+			}
+		})
+	}
 	n.wg.Go(func() {
 		if h.mute {
 			b := make([]byte, 1024)

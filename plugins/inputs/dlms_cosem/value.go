@@ -53,7 +53,11 @@ func mismatch(d axdr.Data, want string) (value, error) {
 	if isComplex(d) {
 		return value{}, tooComplex(d)
 	}
-	return value{}, fmt.Errorf("the meter returned %s: data_type = %q does not fit", shorten(d.String(), 80), want)
+	advice := `use "auto", or the type it is`
+	if want == "auto" {
+		advice = `use "raw" to see its octets`
+	}
+	return value{}, fmt.Errorf("the meter returned %s: data_type = %q does not fit: %s", shorten(d.String(), 80), want, advice)
 }
 
 func isNull(d axdr.Data) bool { return d.Tag() == axdr.TagNull || d.Tag() == axdr.TagDontCare }
@@ -68,7 +72,7 @@ func tooComplex(d axdr.Data) error {
 	if d.Tag() == axdr.TagArray {
 		article = "an"
 	}
-	return &complexError{what: fmt.Sprintf("%s %s of %d elements", article, d.Tag(), d.Len())}
+	return &complexError{what: fmt.Sprintf("%s %s of %s", article, d.Tag(), counted(d.Len(), "element"))}
 }
 
 func (e *complexError) Error() string {
@@ -86,7 +90,7 @@ func atElement(path []int, decode decoder) decoder {
 			}
 			e, ok := d.Element(n - 1)
 			if !ok {
-				return value{}, fmt.Errorf("element %s: the %s has %d elements", pathText(path[:depth+1]), d.Tag(), d.Len())
+				return value{}, fmt.Errorf("element %s: the %s the meter returned has only %s", pathText(path[:depth+1]), d.Tag(), counted(d.Len(), "element"))
 			}
 			d = e
 		}
