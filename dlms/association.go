@@ -119,6 +119,9 @@ func (c *Conn) farewell(ctx context.Context) {
 	_ = c.link.disconnect(ctx, true)
 }
 
+// opAssociate names the request of an association in errors.
+const opAssociate = "AARQ"
+
 // open exchanges AARQ and AARE.
 func (a *Association) open(ctx context.Context, cfg AssociationConfig) error {
 	c := a.c
@@ -144,7 +147,7 @@ func (a *Association) open(ctx context.Context, cfg AssociationConfig) error {
 	if err != nil {
 		return fmt.Errorf("AARQ: %w", err)
 	}
-	answer, err := c.link.exchange(ctx, operation{name: "AARQ"}, apdu, expectation{kind: wantAARE})
+	answer, err := c.link.exchange(ctx, operation{name: opAssociate}, apdu, expectation{kind: wantAARE})
 	if err != nil {
 		if c.cfg.Framing == Wrapper && c.broken == nil {
 			c.broken = fmt.Errorf("an AARQ was not answered on this connection (%w)", err)
@@ -160,7 +163,7 @@ const leastPDU = 12
 
 // judge reads the answer to an AARQ.
 func judge(answer []byte, proposed xdlms.Conformance) (Parameters, error) {
-	const op = "AARQ"
+	const op = opAssociate
 	switch tag := xdlms.APDUTag(answer[0]); tag {
 	case xdlms.TagAARE:
 	case xdlms.TagExceptionResponse, xdlms.TagConfirmedServiceError:

@@ -114,7 +114,7 @@ func TestAssociateRefused(t *testing.T) {
 		},
 		{
 			"an exception instead", "D80101",
-			"association refused: AARQ: exception-response: service-not-allowed, operation-not-possible (1/1): the meter has no association with us any more", nil,
+			"association refused: AARQ: exception-response: service-not-allowed, operation-not-possible (1/1)", nil,
 		},
 		{"garbage instead", "DEADBEEF", "association refused: AARQ: expected an AARE, got unknown(0xde): DEADBEEF", nil},
 		{

@@ -108,7 +108,7 @@ type ExceptionError struct {
 
 func (e *ExceptionError) Error() string {
 	s := fmt.Sprintf("%s: exception-response: %s", e.Op, e.Response)
-	if e.lost() {
+	if e.lost() && e.Op != opAssociate {
 		s += ": the meter has no association with us any more"
 	}
 	return s

@@ -120,7 +120,7 @@ func (r reader) only(tag uint8, what string) (reader, error) {
 		return reader{}, at.fail("%s: identifier %02X, expected %02X", what, t, tag)
 	}
 	if len(r.b) != 0 {
-		return reader{}, r.fail("%s: %d octets too many", what, len(r.b))
+		return reader{}, r.fail("%s: octets left over: %d", what, len(r.b))
 	}
 	return c, nil
 }

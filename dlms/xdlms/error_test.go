@@ -70,8 +70,8 @@ func TestExceptionResponse(t *testing.T) {
 func TestExceptionResponseRefused(t *testing.T) {
 	requireRefusals(t, []refusal{
 		{"other APDU", "C40101", "exception-response, octet 0: tag C4 (get-response)"},
-		{"octets behind", "D8010100", "exception-response, octet 3: 1 octets too many"},
-		{"octets behind the counter", "D801060000001000", "exception-response, octet 7: 1 octets too many"},
+		{"octets behind", "D8010100", "exception-response, octet 3: octets left over: 1"},
+		{"octets behind the counter", "D801060000001000", "exception-response, octet 7: octets left over: 1"},
 		{"counter cut off", "D80106000010", "exception-response, octet 6: invocation-counter-error: unexpected EOF"},
 	}, parseException)
 }
@@ -163,7 +163,7 @@ func TestConfirmedServiceError(t *testing.T) {
 func TestConfirmedServiceErrorRefused(t *testing.T) {
 	requireRefusals(t, []refusal{
 		{"other APDU", "0F010602", "confirmed-service-error, octet 0: tag 0F (data-notification)"},
-		{"octets behind", "0E01060200", "confirmed-service-error, octet 4: 1 octets too many"},
+		{"octets behind", "0E01060200", "confirmed-service-error, octet 4: octets left over: 1"},
 	}, parseServiceError)
 }
 

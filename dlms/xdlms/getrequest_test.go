@@ -186,8 +186,8 @@ func TestGetRequestRefused(t *testing.T) {
 		{"other APDU", "C40181", "get-request, octet 0: tag C4 (get-response)"},
 		{"type", "C00481", "get-request, octet 1: type 4"},
 		{"flag", "C001C1 0001 00002A0000FF 02 02", "get-request, octet 12: access-selection: flag 02"},
-		{"octets behind", "C001C1 0001 00002A0000FF 02 00 00", "get-request, octet 13: 1 octets too many"},
-		{"octets behind the block", "C002C1 00000001 00", "get-request, octet 7: 1 octets too many"},
+		{"octets behind", "C001C1 0001 00002A0000FF 02 00 00", "get-request, octet 13: octets left over: 1"},
+		{"octets behind the block", "C002C1 00000001 00", "get-request, octet 7: octets left over: 1"},
 		{"empty list", "C003C1 00", "get-request, octet 4: attribute-descriptor-list: empty"},
 		{
 			"list longer than the APDU", "C003C1 02 0001 0000800000FF 02 00 0001 0000800100FF 02",
@@ -199,7 +199,7 @@ func TestGetRequestRefused(t *testing.T) {
 		},
 		{
 			"list shorter than the APDU", "C003C1 01 0001 0000800000FF 02 00 0001 0000800100FF 02 00",
-			"get-request, octet 14: 10 octets too many",
+			"get-request, octet 14: octets left over: 10",
 		},
 		{
 			"parameters cut off", "C001C1 0001 00002A0000FF 02 01 01 0202 1200",

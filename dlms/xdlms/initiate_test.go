@@ -80,7 +80,7 @@ func TestInitiateRequestRefused(t *testing.T) {
 			"conformance of 23 bits", "01000000065F1F0401001E1DFFFF",
 			"initiate-request, octet 5: conformance block: not a bit string of 24 bits",
 		},
-		{"octets behind", "01000000065F1F0400001E1DFFFF0000", "initiate-request, octet 14: 2 octets too many"},
+		{"octets behind", "01000000065F1F0400001E1DFFFF0000", "initiate-request, octet 14: octets left over: 2"},
 	}, parseInitiateRequest)
 }
 
@@ -146,7 +146,7 @@ func TestInitiateResponseRefused(t *testing.T) {
 		{"a service error", "0E010602", "initiate-response, octet 0: tag 0E (confirmed-service-error)"},
 		{"ciphered", "281F30", "initiate-response, octet 0: tag 28 (glo-initiate-response)"},
 		{"flag", "0807065F1F0400001E1D04C80007", "initiate-response, octet 1: quality-of-service: flag 07"},
-		{"octets behind", "0800065F1F0400001E1D04C8000700", "initiate-response, octet 14: 1 octets too many"},
+		{"octets behind", "0800065F1F0400001E1D04C8000700", "initiate-response, octet 14: octets left over: 1"},
 	}, parseInitiateResponse)
 }
 

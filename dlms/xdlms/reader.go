@@ -157,7 +157,7 @@ func (r *reader) flag(what string) bool {
 // end checks that nothing is left, and gives the error.
 func (r *reader) end() error {
 	if r.err == nil && len(r.b) != 0 {
-		r.fail(fmt.Sprintf("%d octets too many", len(r.b)))
+		r.fail(fmt.Sprintf("octets left over: %d", len(r.b)))
 	}
 	return r.err
 }

@@ -223,7 +223,7 @@ func hostiles() []hostile {
 		{"value to the login", toAARQ("C4 01 C1 00 05 00000001"), "timeout", "timeout", "AARQ: no answer within", false},
 		{"null", toGet("C4 01 II 00 00"), "access", "access", "the meter has no value for it (null-data): it may have one later", false},
 		{"number for a scaler", toGet("C4 01 II 00 06 DEADBEEF"), "protocol", "protocol", "not its scaler and unit", false},
-		{"trailing octets", toGet("C4 01 II 00 06 00000001 00 00"), "protocol", "protocol", "2 octets too many", false},
+		{"trailing octets", toGet("C4 01 II 00 06 00000001 00 00"), "protocol", "protocol", "octets left over: 2", false},
 		{"unknown choice", toGet("C4 01 II 07 06 00000001"), "protocol", "protocol", broken, false},
 		{"unknown form", toGet("C4 07 II 00 06 00000001"), "protocol", "protocol", broken, false},
 		{"tag alone", toGet("C4"), "protocol", "protocol", broken, false},
