@@ -32,7 +32,7 @@ build: ## the static binary, bin/telegraf-dlms
 
 .PHONY: run
 run: build ## a simulated meter, polled every 2 s, as line protocol until Ctrl-C (COUNT=n: n polls)
-	@COUNT=$(COUNT) sh scripts/run.sh
+	@exec env COUNT=$(COUNT) sh scripts/run.sh
 
 .PHONY: test
 test: vet unit fuzz-short size ## vet, unit tests and golden files, 20,000 executions of each fuzz target, binary size

@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"io"
+	"slices"
 	"strconv"
 	"strings"
 	"time"
@@ -27,8 +28,9 @@ func runCheck(_ context.Context, c *command, s streams, args []string) int {
 	if !ok {
 		return exitUsage
 	}
-	writePlan(s.out, file.config, d.Plan(), time.Now())
-	return exitOK
+	var text strings.Builder
+	writePlan(&text, file.config, d.Plan(), time.Now())
+	return c.show(s, text.String(), exitOK)
 }
 
 // writePlan shows the plan, link by link.
@@ -43,31 +45,57 @@ func writePlan(w io.Writer, file string, plan []dlms_cosem.PlannedRequest, now t
 	}
 	fmt.Fprintf(w, "%s: no mistakes; %s, %s\n", file, count(len(links), "link"), count(len(plan), "request"))
 	for _, link := range links {
-		fmt.Fprintf(w, "\n%s\n", link)
-		for _, p := range byLink[link] {
-			writeRequest(w, p, now)
+		requests := byLink[link]
+		fmt.Fprintf(w, "\n%s", link)
+		if len(requests) > 1 {
+			fmt.Fprintf(w, ": %s, one after the other", count(len(requests), "request"))
+		}
+		fmt.Fprintln(w)
+		for len(requests) > 0 {
+			n := 1
+			for n < len(requests) && alike(requests[0], requests[n]) {
+				n++
+			}
+			writeRequests(w, requests[:n], now)
+			requests = requests[n:]
 		}
 	}
 }
 
-func writeRequest(w io.Writer, p dlms_cosem.PlannedRequest, now time.Time) {
+// alike reports whether two requests differ in nothing but their names and
+// physical addresses.
+func alike(a, b dlms_cosem.PlannedRequest) bool {
+	return a.Enabled == b.Enabled && a.Logical == b.Logical && a.Framing == b.Framing && a.Client == b.Client &&
+		a.Login == b.Login && a.Method == b.Method && a.Interval == b.Interval && a.Timeout == b.Timeout &&
+		a.Layout == b.Layout && slices.Equal(a.Items, b.Items)
+}
+
+// writeRequests shows requests that are alike: their names one by one, all else
+// once.
+func writeRequests(w io.Writer, requests []dlms_cosem.PlannedRequest, now time.Time) {
+	p := requests[0]
 	state := ""
 	if !p.Enabled {
 		state = ", switched off by enabled = false"
 	}
-	fmt.Fprintf(w, "  request %q%s\n", p.Name, state)
 	var rows [][]string
 	line := func(key, value string) { rows = append(rows, []string{"    " + key, value}) }
-	line("meter", p.Meter)
+	address := fmt.Sprintf("logical %d", p.Logical)
+	if len(requests) == 1 {
+		fmt.Fprintf(w, "  request %q%s\n", p.Name, state)
+		line("meter", p.Meter)
+		if len(p.Addresses) > 0 {
+			address += ", physical " + strings.Join(p.Addresses, ", ")
+		}
+	} else {
+		fmt.Fprintf(w, "  %s alike%s\n", count(len(requests), "request"), state)
+		writeNames(w, requests)
+	}
 	line("runs", describeMethod(p))
 	if runs := p.Next(now, nextRuns); p.Enabled && len(runs) > 0 {
 		line("next", strings.Join(runTimes(runs), ", "))
 	}
 	line("speaks", fmt.Sprintf("%s, client %d, authentication %s", p.Framing, p.Client, p.Login))
-	address := fmt.Sprintf("logical %d", p.Logical)
-	if len(p.Addresses) > 0 {
-		address += ", physical " + strings.Join(p.Addresses, ", ") + " one after the other"
-	}
 	line("address", address)
 	line("timeout", shortDuration(p.Timeout))
 	line("layout", p.Layout)
@@ -84,12 +112,29 @@ func writeRequest(w io.Writer, p dlms_cosem.PlannedRequest, now time.Time) {
 	writeColumns(w, rows)
 }
 
+// writeNames lists what tells requests apart that are alike else.
+func writeNames(w io.Writer, requests []dlms_cosem.PlannedRequest) {
+	physical := slices.ContainsFunc(requests, func(p dlms_cosem.PlannedRequest) bool { return len(p.Addresses) > 0 })
+	rows := [][]string{{"    REQUEST", "METER"}}
+	if physical {
+		rows[0] = append(rows[0], "PHYSICAL ADDRESS")
+	}
+	for _, p := range requests {
+		row := []string{"    " + p.Name, p.Meter}
+		if physical {
+			row = append(row, dash(strings.Join(p.Addresses, ", ")))
+		}
+		rows = append(rows, row)
+	}
+	writeColumns(w, rows)
+}
+
 func describeMethod(p dlms_cosem.PlannedRequest) string {
 	switch p.Method {
 	case "gather":
-		return "at each gather tick"
+		return "at each gather tick: a newline on standard input, or every -poll_interval"
 	case "once":
-		return "once, at start"
+		return "once, at start; repeated until it succeeds"
 	case "polling":
 		return "at start and every " + shortDuration(p.Interval)
 	default:

@@ -34,7 +34,7 @@ func simulated(t *testing.T, args ...string) string {
 	done := make(chan int, 1)
 	go func() {
 		status := run(ctx, append([]string{"simulate", "-listen", "127.0.0.1:0"}, args...), nil, w, &errs)
-		w.Close()
+		_ = w.Close()
 		done <- status
 	}()
 	t.Cleanup(func() {
@@ -180,7 +180,7 @@ func TestDumpOnceOneRequest(t *testing.T) {
 
 	r = execute(t, "dump", "-config", file, "-once", "-request", "clocks")
 	require.Equal(t, exitUsage, r.status)
-	require.Equal(t, "E! no request is named \"clocks\"; "+file+" has: main meter, clock\n", r.err)
+	require.Equal(t, "E! no request is named \"clocks\"; "+file+" has: \"main meter\", \"clock\"\n", r.err)
 
 	off := configFile(t, strings.Replace(config("tcp://127.0.0.1:4059", "wrapper", ""), `name = "clock"`, "name = \"clock\"\nenabled = false", 1))
 	r = execute(t, "dump", "-config", off, "-once", "-request", "clock")
@@ -239,7 +239,7 @@ func TestDumpInterrupted(t *testing.T) {
 	done := make(chan int, 1)
 	go func() {
 		status := run(ctx, []string{"dump", "-config", file}, panicReader{}, w, &errs)
-		w.Close()
+		_ = w.Close()
 		done <- status
 	}()
 	lines := bufio.NewScanner(r)
@@ -267,7 +267,7 @@ func TestExecd(t *testing.T) {
 	done := make(chan int, 1)
 	go func() {
 		status := run(context.Background(), []string{"-config", file}, inr, outw, &errs)
-		outw.Close()
+		_ = outw.Close()
 		done <- status
 	}()
 	lines := bufio.NewScanner(outr)
@@ -438,10 +438,10 @@ func TestCheck(t *testing.T) {
 	require.Regexp(t, next, r.out)
 	require.Equal(t, file+`: no mistakes; 2 links, 3 requests
 
-tcp://10.0.0.5:4001
+tcp://10.0.0.5:4001: 2 requests, one after the other
   request "main meter"
     meter    main meter
-    runs     at each gather tick
+    runs     at each gather tick: a newline on standard input, or every -poll_interval
     speaks   hdlc, client 16, authentication none
     address  logical 1
     timeout  30s
@@ -454,7 +454,7 @@ tcp://10.0.0.5:4001
     runs     at start and every 15m
     next     soon
     speaks   hdlc, client 32, authentication low
-    address  logical 1, physical 17, 18 one after the other
+    address  logical 1, physical 17, 18
     timeout  30s
     layout   wide
     1 item  OBIS           ATTRIBUTE  CLASS
@@ -463,7 +463,7 @@ tcp://10.0.0.5:4001
 udp://10.0.0.6:4059
   request "other", switched off by enabled = false
     meter    other
-    runs     once, at start
+    runs     once, at start; repeated until it succeeds
     speaks   wrapper, client 16, authentication none
     address  logical 1
     timeout  30s
@@ -489,7 +489,7 @@ func TestWriteTableAddresses(t *testing.T) {
 	writeTable(&b, []dlms_cosem.Reading{
 		{Address: "17", OBIS: "1.0.1.8.0.255", Attribute: 2, Class: 3, Type: "unsigned", Text: "5", Unit: "Wh"},
 		{Address: "18", OBIS: "1.0.1.8.0.255", Attribute: 2, Class: 3, Err: io.ErrUnexpectedEOF},
-	})
+	}, 0)
 	require.Equal(t, `ADDRESS  OBIS           ATTRIBUTE  CLASS  TYPE      VALUE  UNIT
 17       1.0.1.8.0.255  2          3      unsigned  5      Wh
 18       1.0.1.8.0.255  2          3      -         failed: unexpected EOF

@@ -16,22 +16,22 @@ type connectionKey struct {
 
 func connectionKeys() []connectionKey {
 	return []connectionKey{
-		{"framing", false, "`NAME` auto, hdlc or wrapper"},
-		{"link", false, "`NAME` auto, local, gsm or nbiot: sets the timeouts"},
-		{"reply_timeout", false, "`time` for an answer of the meter"},
-		{"inter_octet_timeout", false, "`time` between two octets of an answer"},
-		{"connect_timeout", false, "`time` for the connection"},
-		{"retries", true, "`N` repetitions of a message"},
-		{"timeout", false, "`time` for everything"},
-		{"min_interval", false, "`time` between two messages"},
-		{"physical_address", false, "physical `ADDRESS` of the meter (HDLC)"},
-		{"logical_address", true, "logical `ADDRESS` of the meter, 1 to 16382"},
-		{"address_size", false, "`OCTETS` of the HDLC server address: auto, 1, 2 or 4"},
-		{"client_address", true, "`ADDRESS` of the client"},
-		{"authentication", false, "`NAME` none or low"},
+		{"framing", false, "`NAME` auto, hdlc or wrapper; auto is wrapper on UDP and on TCP port 4059"},
+		{"link", false, "`NAME` auto, local, gsm or nbiot: sets the timeouts (5s, 5s, 30s; gsm 30s, 30s, 3m; nbiot 60s, 60s, 10m)"},
+		{"reply_timeout", false, "`TIME` for one answer of the meter, as 500ms or 10s (default by link)"},
+		{"inter_octet_timeout", false, "`TIME` between two octets of an answer (default 500ms)"},
+		{"connect_timeout", false, "`TIME` for the connection (default by link)"},
+		{"retries", true, "`N` attempts to recover from silence, per message (default 2)"},
+		{"timeout", false, "`TIME` for everything, per device (default by link)"},
+		{"min_interval", false, "`TIME` between two messages (default 0s)"},
+		{"physical_address", false, "`ADDRESS` of the meter on its line with hdlc, or several as 1,2,3 (default none)"},
+		{"logical_address", true, "`ADDRESS` of the logical device in the meter, 1 to 16382 (default 1)"},
+		{"address_size", false, "`OCTETS` of the meter's HDLC address: auto, 1, 2 or 4 (default auto)"},
+		{"client_address", true, "`ADDRESS` of ours, which decides what may be seen (default 16, or 32 with authentication low)"},
+		{"authentication", false, "`NAME` none or low (default none)"},
 		{"password", false, "`SECRET` for authentication low: file:PATH, env:NAME or - (ask)"},
-		{"meter_timezone", false, "`ZONE` of the meter's clock, if it does not state its deviation"},
-		{"deviation", false, "`SIGN` of the clock's deviation: auto, standard, inverted or ignore"},
+		{"meter_timezone", false, "`ZONE` of the meter's clock, if it does not state its deviation (default Local)"},
+		{"deviation", false, "`SIGN` of the clock's deviation: auto, standard, inverted or ignore (default auto)"},
 	}
 }
 

@@ -2,8 +2,10 @@ package main
 
 import (
 	"context"
+	"errors"
 	"io"
 	"slices"
+	"strconv"
 	"strings"
 	"sync"
 	"time"
@@ -75,7 +77,7 @@ func (f *fileFlags) loadRequest(name string, log telegraf.Logger) (*dlms_cosem.D
 	if i < 0 {
 		names := make([]string, len(d.Request))
 		for i, r := range d.Request {
-			names[i] = r.Name
+			names[i] = strconv.Quote(r.Name)
 		}
 		log.Errorf("no request is named %q; %s has: %s", name, f.config, strings.Join(names, ", "))
 		return nil, false
@@ -105,25 +107,25 @@ func (*errorsOnly) Debug(...any)          {}
 
 // dumpOnce runs each request one time.
 func dumpOnce(ctx context.Context, d *dlms_cosem.DLMS, out io.Writer, log telegraf.Logger) int {
-	acc := execd.NewAccumulator(out, log)
-	defer acc.Close()
-	ctx, cancel := context.WithCancel(ctx)
-	defer cancel()
-	go func() {
-		select {
-		case <-acc.Failed():
-			cancel()
-		case <-ctx.Done():
-		}
-	}()
-	failed, err := d.RunOnce(ctx, acc, "")
-	if err != nil {
-		log.Error(err)
-	}
-	if err != nil || failed > 0 {
+	failed := 0
+	err := execd.Once(ctx, out, log, func(ctx context.Context, acc telegraf.Accumulator) (err error) {
+		failed, err = d.RunOnce(ctx, acc, "")
+		return err
+	})
+	switch {
+	case errors.Is(err, execd.ErrClosed):
+		return exitOK
+	case ctx.Err() != nil:
+		log.Warn("Interrupted before every request was run")
 		return exitFailed
+	case err != nil:
+		log.Error(err)
+		return exitFailed
+	case failed > 0:
+		return exitFailed
+	default:
+		return exitOK
 	}
-	return exitOK
 }
 
 // dumpOn runs the queue until it is interrupted or, if count is not 0, that

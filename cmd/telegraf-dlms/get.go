@@ -9,6 +9,7 @@ import (
 	"math"
 	"strconv"
 	"strings"
+	"unicode/utf8"
 
 	"github.com/influxdata/telegraf"
 
@@ -47,15 +48,22 @@ func runGet(ctx context.Context, c *command, s streams, args []string) int {
 	done := progress(s.err, "reading "+rest[0])
 	readings, err := d.ReadOnce(ctx)
 	done()
+	var text strings.Builder
 	if *format == "json" {
-		writeJSON(s.out, readings)
+		writeJSON(&text, readings)
 	} else {
-		writeTable(s.out, readings)
+		writeTable(&text, readings, terminalWidth(s.out))
 	}
-	status := exitOK
+	status := c.show(s, text.String(), exitOK)
+	if ctx.Err() != nil {
+		fmt.Fprintf(s.err, "%s: interrupted\n", c.title())
+		return exitFailed
+	}
 	if err != nil {
 		status = exitFailed
-		fmt.Fprintf(s.err, "%s: %v\n", c.title(), err)
+		for _, e := range parts(err) {
+			fmt.Fprintf(s.err, "%s: %v\n", c.title(), e)
+		}
 	}
 	for _, hint := range hints(err, readings) {
 		fmt.Fprintf(s.err, "hint: %s\n", hint)
@@ -137,9 +145,13 @@ func hints(err error, readings []dlms_cosem.Reading) []string {
 	return out
 }
 
+// leastValue is the width a value has in any case.
+const leastValue = 20
+
 // writeTable shows readings to people. What has no unit, and the reason why a
-// value is missing, may run beyond its column.
-func writeTable(w io.Writer, readings []dlms_cosem.Reading) {
+// value is missing, may run beyond its column. Values are cut to that width in
+// all; 0 is no limit.
+func writeTable(w io.Writer, readings []dlms_cosem.Reading, width int) {
 	if len(readings) == 0 {
 		return
 	}
@@ -149,7 +161,11 @@ func writeTable(w io.Writer, readings []dlms_cosem.Reading) {
 	}
 	rows := [][]string{{"OBIS", "ATTRIBUTE", "CLASS", "TYPE", "VALUE", "UNIT"}}
 	for _, r := range readings {
-		row := []string{r.OBIS, strconv.Itoa(r.Attribute), strconv.Itoa(int(r.Class)), dash(r.Type), r.Text, r.Unit}
+		text := r.Text
+		if d, ok := structured(r.Raw); ok {
+			text = wholeText(d)
+		}
+		row := []string{r.OBIS, strconv.Itoa(r.Attribute), strconv.Itoa(int(r.Class)), dash(r.Type), text, r.Unit}
 		switch {
 		case r.Err != nil:
 			row = append(row[:4], "failed: "+strings.ReplaceAll(r.Err.Error(), "\n", "; "))
@@ -165,7 +181,31 @@ func writeTable(w io.Writer, readings []dlms_cosem.Reading) {
 			rows[i+1] = append([]string{dash(r.Address)}, rows[i+1]...)
 		}
 	}
+	cutValues(rows, readings, width)
 	writeColumns(w, rows)
+}
+
+// cutValues shortens the values to what a line of that width has left for them.
+// Reasons stay whole.
+func cutValues(rows [][]string, readings []dlms_cosem.Reading, width int) {
+	if width == 0 {
+		return
+	}
+	column := len(rows[0]) - 2
+	before := 0
+	for i := range column {
+		widest := 0
+		for _, row := range rows {
+			widest = max(widest, utf8.RuneCountInString(row[i]))
+		}
+		before += widest + 2
+	}
+	for i, r := range readings {
+		if r.Err == nil {
+			row := rows[i+1]
+			row[column] = cut(row[column], max(width-before, leastValue))
+		}
+	}
 }
 
 // dash stands for what there is not.
@@ -177,7 +217,8 @@ func dash(s string) string {
 }
 
 // jsonReading is one reading as -format json writes it. Value is a number, a
-// string or a boolean; it is absent if the value was not read.
+// string or a boolean, or an array of them for a structure or array; it is
+// absent if the value was not read.
 type jsonReading struct {
 	Address   string `json:"address,omitempty"`
 	OBIS      string `json:"obis"`
@@ -199,6 +240,9 @@ func writeJSON(w io.Writer, readings []dlms_cosem.Reading) {
 			Address: r.Address, OBIS: r.OBIS, Attribute: r.Attribute, Class: int(r.Class),
 			Type: r.Type, Value: r.Value, Text: r.Text, Unit: r.Unit, Raw: r.Raw,
 		}
+		if d, ok := structured(r.Raw); ok && r.Err == nil {
+			list[i].Value, list[i].Text = jsonData(d), ""
+		}
 		if r.Err != nil {
 			list[i].Error = r.Err.Error()
 			list[i].Value, list[i].Text = nil, ""
@@ -210,5 +254,5 @@ func writeJSON(w io.Writer, readings []dlms_cosem.Reading) {
 	enc := json.NewEncoder(w)
 	enc.SetIndent("", "  ")
 	enc.SetEscapeHTML(false)
-	enc.Encode(list) //nolint:errcheck // a closed standard output
+	_ = enc.Encode(list) // to memory, and all of it has a JSON
 }

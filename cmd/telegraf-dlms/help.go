@@ -26,19 +26,21 @@ func usage(w io.Writer) {
 // usage explains one command.
 func (c *command) usage(fs *flag.FlagSet, w io.Writer) {
 	fmt.Fprintf(w, "usage: %s\n%s\n", strings.TrimSpace(c.title()+" "+c.synopsis), c.summary)
-	first := true
+	var rows [][]string
 	fs.VisitAll(func(f *flag.Flag) {
-		if first {
-			fmt.Fprint(w, "\nflags:\n")
-			first = false
-		}
 		kind, text := flag.UnquoteUsage(f)
-		fmt.Fprintf(w, "  -%s\n", strings.TrimSpace(f.Name+" "+kind))
+		if kind != "" {
+			text = strings.TrimPrefix(text, kind+" ") // it stands beside the flag
+		}
 		if f.DefValue != "" && f.DefValue != "false" && f.DefValue != "0" {
 			text += " (default " + f.DefValue + ")"
 		}
-		fmt.Fprintf(w, "        %s\n", text)
+		rows = append(rows, []string{"  -" + strings.TrimSpace(f.Name+" "+kind), text})
 	})
+	if len(rows) > 0 {
+		fmt.Fprint(w, "\nflags:\n")
+		writeColumns(w, rows)
+	}
 }
 
 // runHelp shows the usage of the program or of a command. It goes to standard
@@ -57,6 +59,5 @@ func runHelp(ctx context.Context, c *command, s streams, args []string) int {
 			return other.run(ctx, &other, s, []string{"-help"})
 		}
 	}
-	fmt.Fprintf(s.err, "telegraf-dlms: unknown command %q; telegraf-dlms help lists them\n", rest[0])
-	return exitUsage
+	return unknownCommand(s.err, rest[0])
 }

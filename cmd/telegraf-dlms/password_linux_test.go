@@ -20,7 +20,7 @@ func terminal(t *testing.T) (person, program *os.File) {
 	if err != nil {
 		t.Skip("no pseudo-terminals here: ", err)
 	}
-	t.Cleanup(func() { person.Close() })
+	t.Cleanup(func() { _ = person.Close() })
 	var unlock, number int32
 	ioctl := func(request uintptr, p *int32) {
 		_, _, errno := syscall.Syscall(syscall.SYS_IOCTL, person.Fd(), request, uintptr(unsafe.Pointer(p))) //nolint:gosec // the only way without another module
@@ -32,7 +32,7 @@ func terminal(t *testing.T) (person, program *os.File) {
 	if err != nil {
 		t.Skip("no pseudo-terminals here: ", err)
 	}
-	t.Cleanup(func() { program.Close() })
+	t.Cleanup(func() { _ = program.Close() })
 	return person, program
 }
 

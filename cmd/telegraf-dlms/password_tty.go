@@ -35,7 +35,7 @@ func askOn(ctx context.Context, tty *os.File, prompt string) (string, error) {
 		return "", fmt.Errorf("cannot switch off the terminal's echo: %w", err)
 	}
 	defer func() {
-		termios(fd, setTermios, &old) //nolint:errcheck // nothing else can be done
+		_ = termios(fd, setTermios, &old) // nothing else can be done
 		fmt.Fprintln(tty)
 	}()
 	fmt.Fprint(tty, prompt)

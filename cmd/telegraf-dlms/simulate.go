@@ -3,9 +3,12 @@ package main
 import (
 	"context"
 	"errors"
+	"flag"
 	"fmt"
 	"net"
+	"strconv"
 	"strings"
+	"syscall"
 
 	"github.com/telegraf-dlms/telegraf-dlms/dlms/acse"
 	"github.com/telegraf-dlms/telegraf-dlms/dlms/dlmstest"
@@ -31,16 +34,16 @@ func runSimulate(ctx context.Context, c *command, s streams, args []string) int 
 	fs.StringVar(&f.framing, "framing", "wrapper", "`NAME` wrapper or hdlc")
 	fs.StringVar(&f.authentication, "authentication", "none", "`NAME` none or low")
 	fs.StringVar(&f.password, "password", "", "`SECRET` for authentication low: file:PATH, env:NAME or - (ask)")
-	fs.IntVar(&f.client, "client_address", 0, "only `CLIENT` is let in (default 16, or 32 with authentication low)")
+	fs.IntVar(&f.client, "client_address", 0, "`CLIENT` that is let in (default 16, or 32 with authentication low)")
 	fs.IntVar(&f.logical, "logical_address", 1, "`ADDRESS` of the meter, 1 to 16382")
 	fs.StringVar(&f.physical, "physical_address", "", "`ADDRESSES` that answer with hdlc, as 17 or 1,2,3 (default any)")
 	fs.StringVar(&f.addressSize, "address_size", "auto", "`OCTETS` of a server address that is answered with hdlc: auto (any), 1, 2 or 4")
-	fs.IntVar(&f.maxInfo, "max_info", dlmstest.DefaultMaxInfo, "largest `OCTETS` of an HDLC information field")
-	fs.IntVar(&f.maxPDU, "max_pdu", dlmstest.DefaultMaxPDU, "largest `OCTETS` of an APDU")
+	fs.IntVar(&f.maxInfo, "max_info", dlmstest.DefaultMaxInfo, "`OCTETS` of the largest HDLC information field")
+	fs.IntVar(&f.maxPDU, "max_pdu", dlmstest.DefaultMaxPDU, "`OCTETS` of the largest APDU")
 	if _, err := c.parse(fs, args, 0, 0, s.err); err != nil {
 		return exitFor(err)
 	}
-	cfg, err := f.config(ctx)
+	cfg, err := f.config(ctx, fs)
 	if err != nil {
 		fmt.Fprintf(s.err, "%s: %v\n", c.title(), err)
 		return exitUsage
@@ -54,7 +57,7 @@ func runSimulate(ctx context.Context, c *command, s streams, args []string) int 
 }
 
 // config checks the flags and makes the meter's settings of them.
-func (f *simulateFlags) config(ctx context.Context) (dlmstest.Config, error) {
+func (f *simulateFlags) config(ctx context.Context, fs *flag.FlagSet) (dlmstest.Config, error) {
 	cfg := dlmstest.Config{
 		Framing:        f.framing,
 		LogicalAddress: uint16(f.logical),
@@ -64,7 +67,16 @@ func (f *simulateFlags) config(ctx context.Context) (dlmstest.Config, error) {
 	if f.framing != dlmstest.FramingHDLC && f.framing != dlmstest.FramingWrapper {
 		return cfg, fmt.Errorf("-framing %q: allowed are wrapper and hdlc", f.framing)
 	}
-	if strings.HasPrefix(f.listen, "udp://") && f.framing == dlmstest.FramingHDLC {
+	network, address := f.network()
+	if network != "tcp" && network != "udp" {
+		return cfg, fmt.Errorf("-listen %q: allowed are HOST:PORT, tcp://HOST:PORT and udp://HOST:PORT", f.listen)
+	}
+	if _, port, err := net.SplitHostPort(address); err != nil {
+		return cfg, fmt.Errorf("-listen %q: HOST:PORT is expected, as in 127.0.0.1:4059", f.listen)
+	} else if _, err := strconv.ParseUint(port, 10, 16); err != nil {
+		return cfg, fmt.Errorf("-listen %q: port %q is not a number from 0 to 65535", f.listen, port)
+	}
+	if network == "udp" && f.framing == dlmstest.FramingHDLC {
 		return cfg, errors.New("-framing hdlc does not go over UDP")
 	}
 	if err := inRange("-logical_address", f.logical, 1, 16382); err != nil {
@@ -87,12 +99,22 @@ func (f *simulateFlags) config(ctx context.Context) (dlmstest.Config, error) {
 	if cfg.PhysicalAddresses, err = addressList(f.physical); err != nil {
 		return cfg, err
 	}
-	cfg.Clients, err = f.clients(ctx)
+	for _, name := range []string{"physical_address", "address_size", "max_info"} {
+		if f.framing != dlmstest.FramingHDLC && isSet(fs, name) {
+			return cfg, fmt.Errorf("-%s is of no use without -framing hdlc", name)
+		}
+	}
+	for _, physical := range cfg.PhysicalAddresses {
+		if cfg.AddressSize == 1 || cfg.AddressSize == 2 && max(physical, cfg.LogicalAddress) > 127 {
+			return cfg, fmt.Errorf("-address_size %d has no room for logical address %d and physical address %d", cfg.AddressSize, f.logical, physical)
+		}
+	}
+	cfg.Clients, err = f.clients(ctx, isSet(fs, "client_address"))
 	return cfg, err
 }
 
 // clients returns the one client the meter lets in.
-func (f *simulateFlags) clients(ctx context.Context) (map[uint16]dlmstest.Client, error) {
+func (f *simulateFlags) clients(ctx context.Context, given bool) (map[uint16]dlmstest.Client, error) {
 	address, client := 16, dlmstest.Client{Mechanism: acse.None}
 	switch f.authentication {
 	case "none":
@@ -111,7 +133,7 @@ func (f *simulateFlags) clients(ctx context.Context) (map[uint16]dlmstest.Client
 	default:
 		return nil, fmt.Errorf("-authentication %q: allowed are none and low", f.authentication)
 	}
-	if f.client != 0 {
+	if given {
 		address = f.client
 	}
 	limit := 65535
@@ -126,29 +148,42 @@ func (f *simulateFlags) clients(ctx context.Context) (map[uint16]dlmstest.Client
 
 // serve listens, tells the URL and answers until ctx ends.
 func (f *simulateFlags) serve(ctx context.Context, meter *dlmstest.Meter, s streams) error {
-	network, address, ok := strings.Cut(f.listen, "://")
-	if !ok {
-		network, address = "tcp", f.listen
-	}
+	network, address := f.network()
 	var lc net.ListenConfig
-	switch network {
-	case "tcp":
-		l, err := lc.Listen(ctx, "tcp", address)
+	if network == "udp" {
+		pc, err := lc.ListenPacket(ctx, network, address)
 		if err != nil {
-			return err
-		}
-		fmt.Fprintf(s.out, "tcp://%s\n", l.Addr())
-		return ended(ctx, meter.Serve(ctx, l))
-	case "udp":
-		pc, err := lc.ListenPacket(ctx, "udp", address)
-		if err != nil {
-			return err
+			return listenError(address, err)
 		}
 		fmt.Fprintf(s.out, "udp://%s\n", pc.LocalAddr())
 		return ended(ctx, meter.ServePacket(ctx, pc))
-	default:
-		return fmt.Errorf("-listen %q: allowed are HOST:PORT, tcp://HOST:PORT and udp://HOST:PORT", f.listen)
 	}
+	l, err := lc.Listen(ctx, network, address)
+	if err != nil {
+		return listenError(address, err)
+	}
+	fmt.Fprintf(s.out, "tcp://%s\n", l.Addr())
+	return ended(ctx, meter.Serve(ctx, l))
+}
+
+// network splits -listen; tcp is what it is without a scheme.
+func (f *simulateFlags) network() (network, address string) {
+	if network, address, ok := strings.Cut(f.listen, "://"); ok {
+		return network, address
+	}
+	return "tcp", f.listen
+}
+
+func listenError(address string, err error) error {
+	var opErr *net.OpError
+	if errors.As(err, &opErr) {
+		err = opErr.Err
+	}
+	hint := ""
+	if errors.Is(err, syscall.EADDRINUSE) {
+		hint = "; choose another port with -listen, 0 takes a free one"
+	}
+	return fmt.Errorf("cannot listen on %s: %w%s", address, err, hint)
 }
 
 // ended drops the error of a server that was asked to end.

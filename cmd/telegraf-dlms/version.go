@@ -21,6 +21,5 @@ func runVersion(_ context.Context, c *command, s streams, args []string) int {
 	if v == "" {
 		v = "(devel)"
 	}
-	fmt.Fprintf(s.out, "telegraf-dlms %s %s %s/%s\n", v, runtime.Version(), runtime.GOOS, runtime.GOARCH)
-	return exitOK
+	return c.show(s, fmt.Sprintf("telegraf-dlms %s %s %s/%s\n", v, runtime.Version(), runtime.GOOS, runtime.GOARCH), exitOK)
 }

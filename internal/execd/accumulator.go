@@ -237,13 +237,15 @@ func (o *output) run() {
 		o.since.Store(time.Now().UnixNano())
 		_, err := o.w.Write(buf)
 		o.since.Store(0)
+		if err != nil { // told before the requests are answered: who adds may look at once
+			o.err = err
+			close(o.failed)
+			o.close()
+		}
 		for _, req := range batch {
 			req.written <- err == nil
 		}
 		if err != nil {
-			o.err = err
-			close(o.failed)
-			o.close()
 			return
 		}
 	}

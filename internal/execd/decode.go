@@ -111,7 +111,7 @@ func (d *decoder) hint(key string) string {
 		names = append(names, name)
 	}
 	sort.Strings(names)
-	if s := suggest(key, names); s != "" {
+	if s := Suggest(key, names); s != "" {
 		return fmt.Sprintf("; did you mean %q?", s)
 	}
 	for _, name := range names {
@@ -236,6 +236,12 @@ func (d *decoder) slice(dst reflect.Value, src any, at place, key string) {
 	dst.Set(out)
 }
 
+// isKey reports whether the current table has a setting of that name.
+func (d *decoder) isKey(key string) bool {
+	_, ok := d.around[len(d.around)-1].fields[key]
+	return ok
+}
+
 // element names one table of an array: by its key "name", else by number.
 func element(key string, i int, table map[string]any) string {
 	if name, ok := table["name"].(string); ok && name != "" {
@@ -252,6 +258,10 @@ func (d *decoder) mapping(dst reflect.Value, src any, at place, key string) {
 	}
 	out := reflect.MakeMapWithSize(dst.Type(), len(table))
 	for _, k := range sortedKeys(table) {
+		if _, isText := table[k].(string); !isText && d.isKey(k) {
+			d.add(at.key(k), "%s is a key of [[%s]]: it has to stand above [%s], which takes all lines below it", k, d.around[len(d.around)-1].header, withoutIndices(at.path))
+			continue
+		}
 		elem := reflect.New(dst.Type().Elem()).Elem()
 		d.value(elem, table[k], at.key(k), joinPath(key, k))
 		out.SetMapIndex(reflect.ValueOf(k).Convert(dst.Type().Key()), elem)

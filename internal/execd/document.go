@@ -69,10 +69,7 @@ type document struct {
 func read(file string) (*document, error) {
 	text, err := os.ReadFile(file)
 	if err != nil {
-		var pathErr *os.PathError
-		if errors.As(err, &pathErr) {
-			err = pathErr.Err
-		}
+		err = Reason(err)
 		return nil, &FileError{File: file, Msg: "cannot read the configuration: " + err.Error(), Err: err}
 	}
 	return parse(file, string(text))

@@ -15,7 +15,8 @@ const maxNesting = 64
 // inputs.dlms_cosem[0].request[1].item[0].obis. Keys which are not bare keys
 // of TOML are quoted.
 type lineIndex struct {
-	at map[string]int
+	at     map[string]int
+	opened map[string]bool // tables with a header of their own, arrays of tables excluded
 }
 
 // line returns the line of path, or that of the nearest table around it which
@@ -88,7 +89,7 @@ func scanLines(text string) *lineIndex {
 	s := &lineScanner{
 		text:   strings.TrimPrefix(text, "\ufeff"),
 		line:   1,
-		index:  &lineIndex{at: map[string]int{}},
+		index:  &lineIndex{at: map[string]int{}, opened: map[string]bool{}},
 		counts: map[string]int{},
 	}
 	table := ""
@@ -189,6 +190,9 @@ func (s *lineScanner) header() (path string, ok bool) {
 			path = indexPath(path, n-1)
 		default:
 		}
+	}
+	if !array {
+		s.index.opened[path] = true
 	}
 	return path, true
 }

@@ -111,23 +111,11 @@ func (doc *document) pluginPath() string {
 
 // decode finds the one plugin table and decodes it into a new input.
 func (doc *document) decode(wrong *mistakes) telegraf.Input {
-	own := ownTables()
-	for _, key := range sortedKeys(doc.tree) {
-		if key == "inputs" {
-			continue
-		}
-		line := doc.lines.line(joinPath("", key))
-		if s := suggest(key, []string{"inputs"}); s != "" {
-			wrong.add(line, "unknown table %q; did you mean %s?", key, own)
-			continue
-		}
-		wrong.add(line, "%s does not belong here: this file holds only the table %s and what is below it; the rest belongs in Telegraf's own configuration",
-			shown(key, doc.tree[key]), own)
-	}
+	doc.strays(wrong)
 	tables, ok := doc.tree["inputs"].(map[string]any)
 	if !ok {
 		if _, any := doc.tree["inputs"]; any || len(wrong.list) == 0 {
-			wrong.add(doc.lines.line("inputs"), "no table %s", own)
+			wrong.add(doc.lines.line("inputs"), "no table %s", ownTables())
 		}
 		return nil
 	}
@@ -141,16 +129,12 @@ func (doc *document) decode(wrong *mistakes) telegraf.Input {
 		path := joinPath("inputs", name)
 		creator, known := inputs.Inputs[name]
 		if !known {
-			hint := "this program has " + own
-			if s := suggest(name, registered()); s != "" {
-				hint = fmt.Sprintf("did you mean [[inputs.%s]]?", s)
-			}
-			wrong.add(doc.lines.line(path), "unknown plugin %q; %s", name, hint)
+			wrong.add(doc.lines.line(path), "%s", unknownPlugin(name))
 			continue
 		}
 		list, ok := tablesOf(tables[name])
 		if !ok {
-			wrong.add(doc.lines.line(path), "inputs.%s must be an array of tables: write [[inputs.%s]] with double brackets", name, name)
+			doc.notArray(wrong, name, tables[name])
 			continue
 		}
 		for i, table := range list {
@@ -169,9 +153,75 @@ func (doc *document) decode(wrong *mistakes) telegraf.Input {
 		}
 	}
 	if first == "" && len(wrong.list) == 0 {
-		wrong.add(0, "no table %s", own)
+		wrong.add(0, "no table %s", ownTables())
 	}
 	return input
+}
+
+// strays reports what stands beside the table inputs.
+func (doc *document) strays(wrong *mistakes) {
+	own := ownTables()
+	for _, key := range sortedKeys(doc.tree) {
+		if key == "inputs" {
+			continue
+		}
+		line := doc.lines.line(joinPath("", key))
+		if name, ok := ownerOf(key); ok {
+			if _, tables := tablesOf(doc.tree[key]); tables {
+				wrong.add(line, "[[%s]] has to be [[inputs.%s.%s]], below [[inputs.%s]]", key, name, key, name)
+			} else {
+				wrong.add(line, "the key %q has to stand below [[inputs.%s]]", key, name)
+			}
+			continue
+		}
+		if s := Suggest(key, []string{"inputs"}); s != "" {
+			wrong.add(line, "unknown table %q; did you mean %s?", key, own)
+			continue
+		}
+		wrong.add(line, "%s does not belong here: this file holds only the table %s and what is below it; the rest belongs in Telegraf's own configuration",
+			shown(key, doc.tree[key]), own)
+	}
+}
+
+// ownerOf returns the input that has a setting of that name.
+func ownerOf(key string) (name string, ok bool) {
+	for _, name := range registered() {
+		t := reflect.TypeOf(inputs.Inputs[name]())
+		if t.Kind() != reflect.Pointer || t.Elem().Kind() != reflect.Struct {
+			continue
+		}
+		if _, ok := fieldsOf(t.Elem())[key]; ok {
+			return name, true
+		}
+	}
+	return "", false
+}
+
+// notArray reports a plugin table in single brackets, or one that is not there
+// although tables below it are.
+func (doc *document) notArray(wrong *mistakes, name string, value any) {
+	line := doc.lines.line(joinPath("inputs", name))
+	if table, ok := value.(map[string]any); ok && len(table) > 0 {
+		below := true
+		for _, v := range table {
+			_, one := v.(map[string]any)
+			_, many := tablesOf(v)
+			below = below && (one || many)
+		}
+		if below && !doc.lines.opened[joinPath("inputs", name)] {
+			wrong.add(line, "the line [[inputs.%s]] is missing above this one", name)
+			return
+		}
+	}
+	wrong.add(line, "inputs.%s must be an array of tables: write [[inputs.%s]] with double brackets", name, name)
+}
+
+// unknownPlugin says what to do about a plugin this program does not have.
+func unknownPlugin(name string) string {
+	if s := Suggest(name, registered()); s != "" {
+		return fmt.Sprintf("unknown plugin %q; did you mean [[inputs.%s]]?", name, s)
+	}
+	return fmt.Sprintf("[[inputs.%s]] does not belong here: this program has %s, and inputs of Telegraf belong in Telegraf's own configuration", name, ownTables())
 }
 
 // registered returns the names of the inputs this program has.

@@ -140,7 +140,7 @@ func TestLoadMistakes(t *testing.T) {
 		{"only inputs", "[inputs]\n", []string{"x.conf: no table [[inputs.sample]]"}},
 		{"inputs is a value", "inputs = 1\n", []string{"x.conf:1: no table [[inputs.sample]]"}},
 		{"single brackets", "\n[inputs.sample]\n", []string{"x.conf:2: inputs.sample must be an array of tables: write [[inputs.sample]] with double brackets"}},
-		{"another plugin", "[[inputs.cpu]]\n", []string{`x.conf:1: unknown plugin "cpu"; this program has [[inputs.sample]]`}},
+		{"another plugin", "[[inputs.cpu]]\n", []string{"x.conf:1: [[inputs.cpu]] does not belong here: this program has [[inputs.sample]], and inputs of Telegraf belong in Telegraf's own configuration"}},
 		{"nearly the plugin", "[[inputs.Sampel]]\n", []string{`x.conf:1: unknown plugin "Sampel"; did you mean [[inputs.sample]]?`}},
 		{"nearly inputs", "[[Inputs.sample]]\n", []string{`x.conf:1: unknown table "Inputs"; did you mean [[inputs.sample]]?`}},
 		{"a second table", head + head, []string{"x.conf:2: a second plugin table [[inputs.sample]]: put its [[inputs.sample.request]] tables into the first, line 1"}},
@@ -149,7 +149,13 @@ func TestLoadMistakes(t *testing.T) {
 			"x.conf:4: [[outputs.file]] does not belong here: this file holds only the table [[inputs.sample]] and what is below it; the rest belongs in Telegraf's own configuration",
 			"x.conf:5: [global_tags] does not belong here: this file holds only the table [[inputs.sample]] and what is below it; the rest belongs in Telegraf's own configuration",
 		}},
-		{"a top-level key", "endpoint = \"x\"\n" + head, []string{`x.conf:1: the key "endpoint" does not belong here: this file holds only the table [[inputs.sample]] and what is below it; the rest belongs in Telegraf's own configuration`}},
+		{"a top-level key", "endpoint = \"x\"\n" + head, []string{`x.conf:1: the key "endpoint" has to stand below [[inputs.sample]]`}},
+		{"no plugin table", "[[request]]\nname = \"a\"\n", []string{"x.conf:1: [[request]] has to be [[inputs.sample.request]], below [[inputs.sample]]"}},
+		{"plugin table missing", "\n[[inputs.sample.request]]\nname = \"a\"\n", []string{"x.conf:2: the line [[inputs.sample]] is missing above this one"}},
+		{"single brackets with requests", "[inputs.sample]\n[[inputs.sample.request]]\nname = \"a\"\n", []string{"x.conf:1: inputs.sample must be an array of tables: write [[inputs.sample]] with double brackets"}},
+		{"keys after a table of tags", head + "[[inputs.sample.request]]\n[inputs.sample.request.tags]\nsite = \"x\"\nsmall = 1\n", []string{
+			"x.conf:5: request 1: small is a key of [[inputs.sample.request]]: it has to stand above [inputs.sample.request.tags], which takes all lines below it",
+		}},
 		{"unknown key", head + "xyzzy = 1", []string{`x.conf:2: unknown key "xyzzy"`}},
 		{"near miss", head + "enpdoint = 1", []string{`x.conf:2: unknown key "enpdoint"; did you mean "endpoint"?`}},
 		{"wrong case", head + "Endpoint = \"x\"", []string{`x.conf:2: unknown key "Endpoint"; did you mean "endpoint"?`}},
@@ -285,6 +291,6 @@ func TestSuggest(t *testing.T) {
 		"x":              "",
 		"":               "",
 	} {
-		require.Equal(t, want, suggest(key, names), key)
+		require.Equal(t, want, Suggest(key, names), key)
 	}
 }

@@ -51,7 +51,7 @@ func (l *logger) log(level telegraf.LogLevel, msg string) {
 	}
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	io.WriteString(l.w, line) //nolint:errcheck // there is nobody left to tell
+	_, _ = io.WriteString(l.w, line) // there is nobody left to tell
 }
 
 // oneLine joins the lines of a message and replaces control characters.

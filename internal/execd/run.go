@@ -8,7 +8,6 @@ import (
 	"io"
 	"os"
 	"os/signal"
-	"slices"
 	"syscall"
 	"time"
 
@@ -45,14 +44,13 @@ type Options struct {
 	// Log takes errors, and what the end of Run is about.
 	Log telegraf.Logger
 
-	// Signals replaces the signals of the process: those which Telegraf sends
-	// for a tick make one, any other ends Run. The process's own are ticks
-	// only if Stdin is read.
+	// Signals replaces the signals that inputs.execd can send for a tick. nil:
+	// those of the process, if Stdin is read.
 	Signals <-chan os.Signal
 }
 
-// Run feeds the input with ticks until ctx ends, standard input ends, SIGINT or
-// SIGTERM comes or standard output is closed. Then it stops the input, for
+// Run feeds the input with ticks until ctx ends, standard input ends or standard
+// output is closed. Then it stops the input, for
 // which it waits less than 4 s. The error is nil for any of these ends; else it
 // tells why the input did not start or which write failed.
 //
@@ -61,15 +59,12 @@ type Options struct {
 func Run(ctx context.Context, o Options) error {
 	ctx, cancel := context.WithCancel(ctx)
 	defer cancel()
+	keepClosedPipes()
 	signals := o.Signals
-	if signals == nil {
-		ch := make(chan os.Signal, 4)
-		signal.Notify(ch, endSignals()...)
-		if o.Stdin != nil {
-			signal.Notify(ch, tickSignals()...)
-		}
+	if signals == nil && o.Stdin != nil && len(tickSignals()) > 0 {
+		ch := make(chan os.Signal, 1)
+		signal.Notify(ch, tickSignals()...)
 		defer signal.Stop(ch)
-		keepClosedPipes()
 		signals = ch
 	}
 
@@ -99,6 +94,45 @@ func Run(ctx context.Context, o Options) error {
 	return err
 }
 
+// Once gives the function an accumulator for w and waits for it. Its context
+// ends when w fails or is closed; the error is then ErrClosed, or tells which
+// write failed. A w that does not drain holds the function up, but no longer
+// than a second after ctx has ended.
+func Once(ctx context.Context, w io.Writer, log telegraf.Logger, run func(context.Context, telegraf.Accumulator) error) error {
+	keepClosedPipes()
+	ctx, cancel := context.WithCancel(ctx)
+	defer cancel()
+	acc := NewAccumulator(w, log)
+	defer acc.Close()
+	done := make(chan error, 1)
+	go func() { done <- run(ctx, acc) }()
+	failed, ended := acc.Failed(), ctx.Done()
+	var late <-chan time.Time
+	for {
+		select {
+		case err := <-done:
+			if writeErr := acc.outputError(); writeErr != nil {
+				return writeErr
+			}
+			return err
+		case <-failed:
+			failed = nil
+			cancel()
+		case <-ended:
+			ended = nil
+			timer := time.NewTimer(blockedTimeout)
+			defer timer.Stop()
+			late = timer.C
+		case <-late:
+			late = nil
+			if acc.stuck() > 0 {
+				log.Warn("Standard output does not drain: metrics are lost")
+			}
+			acc.Close()
+		}
+	}
+}
+
 // wait makes ticks until there is a reason to end.
 func wait(ctx context.Context, interval time.Duration, signals <-chan os.Signal, ticks chan<- struct{}, eof <-chan struct{}, acc *Accumulator) (string, error) {
 	var clock <-chan time.Time
@@ -114,18 +148,16 @@ func wait(ctx context.Context, interval time.Duration, signals <-chan os.Signal,
 			return "asked to", nil
 		case <-eof:
 			return "end of standard input", nil
-		case s := <-signals:
-			if !slices.Contains(tickSignals(), s) {
-				return "signal " + s.String(), nil
-			}
+		case <-signals:
 			tick(ticks)
 		case <-clock:
 			tick(ticks)
 		case <-acc.Failed():
-			if err := acc.Err(); !isClosed(err) {
-				return "standard output failed", fmt.Errorf("cannot write to standard output: %w", err)
+			err := acc.outputError()
+			if errors.Is(err, ErrClosed) {
+				return ErrClosed.Error(), nil
 			}
-			return "standard output was closed", nil
+			return "standard output failed", err
 		}
 	}
 }
@@ -204,7 +236,28 @@ func stop(input telegraf.Input, acc *Accumulator, gathered <-chan struct{}, log 
 	}
 }
 
-// isClosed reports whether a write failed because its reader went away.
-func isClosed(err error) bool {
-	return errors.Is(err, syscall.EPIPE) || errors.Is(err, io.ErrClosedPipe) || errors.Is(err, os.ErrClosed) || isClosedPipe(err)
+// ErrClosed says that the reader of the output went away, which is no mistake.
+var ErrClosed = errors.New("standard output was closed")
+
+// outputError returns why writing has failed, nil if it has not.
+func (a *Accumulator) outputError() error {
+	select {
+	case <-a.Failed():
+	default:
+		return nil
+	}
+	err := a.Err()
+	if errors.Is(err, syscall.EPIPE) || errors.Is(err, io.ErrClosedPipe) || errors.Is(err, os.ErrClosed) || isClosedPipe(err) {
+		return ErrClosed
+	}
+	return fmt.Errorf("cannot write to standard output: %w", Reason(err))
+}
+
+// Reason returns what the system said, without the operation and the file.
+func Reason(err error) error {
+	var pathErr *os.PathError
+	if errors.As(err, &pathErr) {
+		return pathErr.Err
+	}
+	return err
 }

@@ -124,10 +124,8 @@ func TestRunTicks(t *testing.T) {
 func TestRunEnds(t *testing.T) {
 	t.Parallel()
 	for name, end := range map[string]func(x *running, cancel func()){
-		"end of standard input": func(x *running, _ func()) { x.stdin.Close() },
+		"end of standard input": func(x *running, _ func()) { _ = x.stdin.Close() },
 		"input fails":           func(x *running, _ func()) { x.stdin.CloseWithError(errors.New("broken")) },
-		"SIGTERM":               func(x *running, _ func()) { x.signals <- syscall.SIGTERM },
-		"SIGINT":                func(x *running, _ func()) { x.signals <- os.Interrupt },
 		"context":               func(_ *running, cancel func()) { cancel() },
 	} {
 		t.Run(name, func(t *testing.T) {
@@ -210,12 +208,13 @@ func TestRunBlockedOutput(t *testing.T) {
 				close(released)
 			}()
 		}, onStop: func(telegraf.Accumulator) { <-released }}
-		x := start(t.Context(), s, func(o *Options) { o.Stdout = w })
+		ctx, cancel := context.WithCancel(t.Context())
+		x := start(ctx, s, func(o *Options) { o.Stdout = w })
 		for range 3 {
 			_, err := io.WriteString(x.stdin, "\n")
 			require.NoError(t, err, "standard input is read all the same")
 		}
-		x.signals <- syscall.SIGTERM
+		cancel()
 		require.NoError(t, x.end(t))
 		require.True(t, s.stopped.Load())
 		require.Equal(t, "W! Standard output does not drain: metrics are lost\n", x.errs.String())
@@ -270,7 +269,7 @@ func TestRunPlainInput(t *testing.T) {
 	require.NoError(t, Run(t.Context(), Options{Input: &sample{}, Stdin: strings.NewReader("\n"), Stdout: io.Discard, Log: NewLogger(io.Discard, true)}))
 }
 
-// The signals of the process itself.
+// The ticks which inputs.execd sends to the process itself as signals.
 func TestRunProcessSignals(t *testing.T) {
 	defer goleak.VerifyNone(t)
 	if len(tickSignals()) == 0 {
@@ -281,8 +280,9 @@ func TestRunProcessSignals(t *testing.T) {
 	ready := make(chan struct{})
 	s := &service{onStart: func(telegraf.Accumulator) { close(ready) }}
 	done := make(chan error, 1)
+	ctx, cancel := context.WithCancel(context.Background())
 	go func() {
-		done <- Run(context.Background(), Options{Input: s, Stdin: r, Stdout: writerFunc(func(b []byte) (int, error) {
+		done <- Run(ctx, Options{Input: s, Stdin: r, Stdout: writerFunc(func(b []byte) (int, error) {
 			gathered <- struct{}{}
 			return len(b), nil
 		}), Log: NewLogger(io.Discard, false)})
@@ -294,10 +294,60 @@ func TestRunProcessSignals(t *testing.T) {
 		require.NoError(t, self.Signal(sig))
 		<-gathered
 	}
-	require.NoError(t, self.Signal(syscall.SIGTERM))
+	cancel()
 	require.NoError(t, <-done)
 	require.True(t, s.stopped.Load())
 	require.NoError(t, w.Close())
+}
+
+func TestOnce(t *testing.T) {
+	t.Parallel()
+	add := func(ctx context.Context, acc telegraf.Accumulator) error {
+		for range 3 {
+			acc.AddFields("m", map[string]any{"v": 1.0}, nil, noon)
+		}
+		return ctx.Err()
+	}
+	for _, c := range []struct {
+		name  string
+		cause error
+		want  string
+	}{
+		{"pipe", io.ErrClosedPipe, ErrClosed.Error()},
+		{"EPIPE", &os.PathError{Op: "write", Err: syscall.EPIPE}, ErrClosed.Error()},
+		{"disk full", &os.PathError{Op: "write", Path: "/x", Err: syscall.ENOSPC}, "cannot write to standard output: no space left on device"},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			t.Parallel()
+			synctest.Test(t, func(t *testing.T) {
+				w := writerFunc(func([]byte) (int, error) { return 0, c.cause })
+				err := Once(t.Context(), w, NewLogger(io.Discard, false), func(ctx context.Context, acc telegraf.Accumulator) error {
+					defer func() { <-ctx.Done() }() // what is read now has nowhere to go
+					return add(ctx, acc)
+				})
+				require.EqualError(t, err, c.want)
+			})
+		})
+	}
+	t.Run("written", func(t *testing.T) {
+		t.Parallel()
+		out := &recorder{}
+		require.NoError(t, Once(t.Context(), out, NewLogger(io.Discard, false), add))
+		require.Equal(t, 3, strings.Count(out.String(), "\n"))
+	})
+	t.Run("blocked", func(t *testing.T) {
+		t.Parallel()
+		synctest.Test(t, func(t *testing.T) {
+			ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
+			defer cancel()
+			r, w := io.Pipe()
+			before, errs := time.Now(), &recorder{}
+			require.ErrorIs(t, Once(ctx, w, NewLogger(errs, false), add), context.DeadlineExceeded)
+			require.Equal(t, time.Minute+time.Second, time.Since(before))
+			require.Equal(t, "W! Standard output does not drain: metrics are lost\n", errs.String())
+			require.NoError(t, r.Close())
+		})
+	})
 }
 
 type writerFunc func([]byte) (int, error)

@@ -8,8 +8,6 @@ import (
 	"syscall"
 )
 
-func endSignals() []os.Signal { return []os.Signal{os.Interrupt, syscall.SIGTERM} }
-
 // tickSignals is empty: inputs.execd has STDIN only on this system.
 func tickSignals() []os.Signal { return nil }
 

@@ -8,8 +8,6 @@ import (
 	"syscall"
 )
 
-func endSignals() []os.Signal { return []os.Signal{os.Interrupt, syscall.SIGTERM} }
-
 // tickSignals are those inputs.execd can send for a tick.
 func tickSignals() []os.Signal {
 	return []os.Signal{syscall.SIGHUP, syscall.SIGUSR1, syscall.SIGUSR2}

@@ -2,8 +2,8 @@ package execd
 
 import "strings"
 
-// suggest returns the one of names that key was probably meant to be, or "".
-func suggest(key string, names []string) string {
+// Suggest returns the one of names that key was probably meant to be, or "".
+func Suggest(key string, names []string) string {
 	plain := plainKey(key)
 	best, distance := "", len(plain)/3+1
 	for _, name := range names {

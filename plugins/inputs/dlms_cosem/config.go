@@ -6,7 +6,6 @@ import (
 	"strconv"
 	"strings"
 	"time"
-	_ "time/tzdata" // for meter_timezone where the system has no zone files
 
 	"github.com/telegraf-dlms/telegraf-dlms/dlms"
 	"github.com/telegraf-dlms/telegraf-dlms/dlms/acse"

@@ -11,6 +11,7 @@ import (
 	"syscall"
 	"testing"
 	"time"
+	_ "time/tzdata" // zones on hosts without zone files
 
 	"github.com/BurntSushi/toml"
 	"github.com/influxdata/telegraf"

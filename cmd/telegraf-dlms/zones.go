@@ -1,0 +1,3 @@
+package main
+
+import _ "time/tzdata" // meter_timezone works on hosts without zone files, too
