@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"io"
 	"math"
+	"slices"
 	"strconv"
 	"strings"
 	"unicode/utf8"
@@ -65,7 +66,7 @@ func runGet(ctx context.Context, c *command, s streams, args []string) int {
 			fmt.Fprintf(s.err, "%s: %v\n", c.title(), e)
 		}
 	}
-	for _, hint := range hints(err, readings) {
+	for _, hint := range hints(parts(err), readings, len(d.Plan()[0].Addresses) > 1) {
 		fmt.Fprintf(s.err, "hint: %s\n", hint)
 	}
 	for _, r := range readings {
@@ -125,21 +126,40 @@ func splitAttribute(arg string) (code string, attribute int64, err error) {
 	return arg[:i], attribute, nil
 }
 
-// hints returns what to do about the errors, each advice once.
-func hints(err error, readings []dlms_cosem.Reading) []string {
-	errs := []error{err}
-	for _, r := range readings {
-		errs = append(errs, r.Err)
-	}
-	var out []string
-	seen := map[string]bool{"": true}
-	for _, e := range errs {
-		if e == nil {
-			continue
+// hints returns what to do about the errors, each advice once; with several
+// devices it says for which of them.
+func hints(errs []error, readings []dlms_cosem.Reading, several bool) []string {
+	var (
+		out  []string
+		seen = map[string][]string{} // advice -> addresses
+	)
+	add := func(err error, address string) {
+		h := dlms_cosem.Hint(err)
+		if h == "" {
+			return
 		}
-		if h := dlms_cosem.Hint(e); !seen[h] {
-			seen[h] = true
+		have, known := seen[h]
+		if !known {
 			out = append(out, h)
+		}
+		if !slices.Contains(have, address) {
+			seen[h] = append(have, address)
+		}
+	}
+	for _, err := range errs {
+		address := ""
+		var device *dlms_cosem.DeviceError
+		if errors.As(err, &device) {
+			address = device.Address
+		}
+		add(err, address)
+	}
+	for _, r := range readings {
+		add(r.Err, r.Address)
+	}
+	if several {
+		for i, h := range out {
+			out[i] = "address " + strings.Join(seen[h], ", ") + ": " + h
 		}
 	}
 	return out

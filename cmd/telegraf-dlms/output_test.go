@@ -53,6 +53,29 @@ tcp://10.0.0.5:8000: 40 requests, one after the other
 	require.Equal(t, 52, strings.Count(r.out, "\n"))
 }
 
+// Of several devices the silent ones are named, and the others read.
+func TestGetSeveral(t *testing.T) {
+	t.Parallel()
+	url := simulated(t, "-framing", "hdlc", "-physical_address", "1,2")
+	get := func(addresses string, codes ...string) result {
+		args := []string{"get", url, "-framing", "hdlc", "-physical_address", addresses, "-reply_timeout", "100ms", "-retries", "0"}
+		return execute(t, append(args, codes...)...)
+	}
+	r := get("4,1,5,2", "1.0.1.8.0.255")
+	require.Equal(t, exitFailed, r.status)
+	require.Regexp(t, `^ADDRESS .*\n1 .* Wh\n2 .* Wh\n$`, r.out)
+	require.Regexp(t, `^telegraf-dlms get: address 4: SNRM: no answer .*\ntelegraf-dlms get: address 5: SNRM: no answer .*\nhint: address 4, 5: nobody answers: .*\n$`, r.err)
+
+	r = get("1,2,4", "1.0.1.8.0.255", "9.9.9.9.9.9")
+	require.Equal(t, exitFailed, r.status)
+	require.Regexp(t, `^telegraf-dlms get: address 4: SNRM: .*\nhint: address 4: nobody answers: .*\nhint: address 1, 2: set class .*\n$`, r.err)
+
+	r = get("4", "1.0.1.8.0.255")
+	require.Equal(t, exitFailed, r.status)
+	require.Empty(t, r.out)
+	require.Regexp(t, `^telegraf-dlms get: SNRM: no answer .*\nhint: nobody answers: .*\n$`, r.err)
+}
+
 func TestGetStructure(t *testing.T) {
 	t.Parallel()
 	url := simulated(t)

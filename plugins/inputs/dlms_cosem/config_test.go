@@ -168,6 +168,46 @@ func TestWholeFileMistakes(t *testing.T) {
 	require.Equal(t, []string{"link", "request[0].method", "request[1].retries"}, paths, "all at once, in the order of the file")
 }
 
+// TestKeysAmongTags has keys below the tags, where TOML makes tags of them.
+func TestKeysAmongTags(t *testing.T) {
+	keys := valueKeys(reflect.TypeFor[Request]())
+	require.Subset(t, keys, []string{"interval", "method", "timeout", "framing", "endpoint", "client_address", "physical_address", "password", "reply_timeout", "name", "meter"})
+	require.NotContains(t, keys, "item", "no such table can get among the tags")
+	require.NotContains(t, keys, "")
+
+	below := func(tags ...string) string {
+		return "name = \"x\"\n[inputs.dlms_cosem.request.tags]\n" + strings.Join(tags, "\n")
+	}
+	const advice = `: in TOML a key that stands below [inputs.dlms_cosem.request.tags] belongs to the tags; put it above`
+	d, j := plugin(t, nil, conf(top, below(`interval = "15m"`, `site = "north"`, `item = "x"`), "name = \"y\"\ninterval = \"15m\""))
+	require.NoError(t, d.Init())
+	require.Equal(t, []string{
+		`W! request "x": tag "interval" has the name of a key` + advice,
+	}, j.at(""))
+	require.Equal(t, "15m", d.requests[0].tags["interval"], "still a tag")
+
+	d, j = plugin(t, nil, conf("framing = \"hdlc\"", below(`endpoint = "tcp://h:1"`)))
+	require.EqualError(t, d.Init(), `request "x": endpoint: this key is required: supported are tcp://HOST:PORT and udp://HOST:PORT`)
+	require.Equal(t, []string{`W! request "x": tag "endpoint" has the name of a key` + advice}, j.at(""), "beside the mistake that came of it")
+
+	d, _ = plugin(t, nil, conf(top, below(`password = "SeSaMe42"`)))
+	require.EqualError(t, d.Init(), `request "x": tags.password: a secret would stand in every metric: keys below [inputs.dlms_cosem.request.tags] are tags; put the password above that line`)
+
+	for _, key := range valueKeys(reflect.TypeFor[Request]()) {
+		if key == "password" {
+			continue
+		}
+		d, j = plugin(t, nil, conf(top, below(key+` = "v"`)))
+		if err := d.Init(); key == "name" || key == "meter" {
+			require.EqualError(t, err, `request "x": tags.`+key+` = "v": this tag belongs to the plugin: choose another name`)
+			require.Empty(t, j.at(""))
+		} else {
+			require.NoError(t, err)
+			require.Len(t, j.at("W! "), 1, key)
+		}
+	}
+}
+
 // TestFieldTypes has requests that would write one field with two types.
 func TestFieldTypes(t *testing.T) {
 	item := func(name string) string {

@@ -125,6 +125,22 @@ func show(v any) string {
 	}
 }
 
+// valueKeys lists the keys of a table that are no tables themselves, with those
+// of the structs embedded in it.
+func valueKeys(table reflect.Type) (keys []string) {
+	for i := range table.NumField() {
+		f := table.Field(i)
+		switch {
+		case f.Anonymous:
+			keys = append(keys, valueKeys(f.Type)...)
+		case f.Type.Kind() == reflect.Map || f.Type.Kind() == reflect.Slice:
+		default:
+			keys = append(keys, f.Tag.Get("toml"))
+		}
+	}
+	return keys
+}
+
 // sets reports whether the table has the key.
 func (s *Settings) sets(key string) bool {
 	v := reflect.ValueOf(s).Elem()

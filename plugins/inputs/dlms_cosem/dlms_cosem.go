@@ -106,12 +106,12 @@ func (d *DLMS) Init() error {
 		kinds.claim(sc, r)
 		d.requests = append(d.requests, r)
 	}
+	for _, w := range p.warnings { // beside mistakes, too: they may be what led to them
+		d.Log.Warn(w)
+	}
 	if err := p.err(); err != nil {
 		d.requests = nil
 		return err
-	}
-	for _, w := range p.warnings {
-		d.Log.Warn(w)
 	}
 	return nil
 }

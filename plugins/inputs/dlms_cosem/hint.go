@@ -7,6 +7,7 @@ import (
 	"io"
 	"net"
 	"os"
+	"strings"
 	"syscall"
 
 	"github.com/telegraf-dlms/telegraf-dlms/dlms"
@@ -68,6 +69,8 @@ func Hint(err error) string {
 		return brokenRules
 	case errors.Is(err, io.EOF):
 		return "many meters take one client at a time, or close on a wrong framing or logical_address; is another client connected?"
+	case refusedPort(err) && overUDP(err):
+		return "nothing listens on this UDP port: check host and port, and whether the meter speaks TCP"
 	case connectionLost(err):
 		return "check the network, and whether another client took the meter"
 	default:
@@ -80,7 +83,7 @@ func connectHint(e *connectError) string {
 	switch {
 	case errors.As(e.err, &dns):
 		return "the host name is not known: check endpoint, or give the IP address"
-	case errors.Is(e.err, syscall.ECONNREFUSED), errors.Is(e.err, syscall.Errno(10061)):
+	case refusedPort(e.err):
 		return "the host is there but nothing listens on this port: check the port (4059 is usual for the wrapper), and whether another client holds the meter's only connection"
 	case errors.Is(e.err, syscall.EHOSTUNREACH), errors.Is(e.err, syscall.ENETUNREACH):
 		return "there is no way to this host: check the address and the route"
@@ -89,6 +92,17 @@ func connectHint(e *connectError) string {
 	default:
 		return ""
 	}
+}
+
+// refusedPort reports whether the host says that nothing listens: the second
+// number is that of Windows.
+func refusedPort(err error) bool {
+	return errors.Is(err, syscall.ECONNREFUSED) || errors.Is(err, syscall.Errno(10061))
+}
+
+func overUDP(err error) bool {
+	var op *net.OpError
+	return errors.As(err, &op) && strings.HasPrefix(op.Net, "udp")
 }
 
 func isTimeout(err error) bool {

@@ -127,6 +127,9 @@ func TestHintTexts(t *testing.T) {
 		{&dlms.AccessError{Attribute: at, Result: xdlms.HardwareFault}, "a fault of its own"},
 		{&dlms.AccessError{Attribute: at, Result: xdlms.OtherReason}, ""},
 		{net.ErrClosed, "whether another client took the meter"},
+		{&net.OpError{Op: "read", Net: "udp", Err: syscall.Errno(10061)}, "nothing listens on this UDP port"},
+		{&net.OpError{Op: "read", Net: "udp", Err: net.ErrClosed}, "whether another client took the meter"},
+		{&net.OpError{Op: "read", Net: "tcp", Err: syscall.ECONNRESET}, "whether another client took the meter"},
 	} {
 		if c.want == "" {
 			require.Empty(t, Hint(c.err))

@@ -6,9 +6,13 @@ import (
 	"net"
 	"os"
 	"path/filepath"
+	"runtime"
 	"testing"
+	"testing/synctest"
 
 	"github.com/stretchr/testify/require"
+
+	"github.com/telegraf-dlms/telegraf-dlms/dlms/dlmstest"
 )
 
 // TestRealNetwork reads a meter over TCP and UDP on the loopback interface.
@@ -65,6 +69,27 @@ func TestRefusedPort(t *testing.T) {
 	require.Contains(t, acc.errors()[0], "nothing listens on this port")
 }
 
+// TestRefusedPortUDP has nobody listen; the host says so to the first message.
+func TestRefusedPortUDP(t *testing.T) {
+	if runtime.GOOS == "windows" {
+		t.Skip("Windows keeps such answers from sockets")
+	}
+	var lc net.ListenConfig
+	c, err := lc.ListenPacket(context.Background(), "udp", "127.0.0.1:0")
+	require.NoError(t, err)
+	address := c.LocalAddr().String()
+	require.NoError(t, c.Close())
+	d, _ := plugin(t, nil, conf("endpoint = \"udp://"+address+"\"", `name = "a"`))
+	require.NoError(t, d.Init())
+	acc := &sink{}
+	failed, err := d.RunOnce(context.Background(), acc, "")
+	require.NoError(t, err)
+	require.Equal(t, 1, failed)
+	require.Equal(t, []string{"connect"}, acc.results())
+	require.Contains(t, acc.errors()[0], "connection refused")
+	require.Contains(t, acc.errors()[0], "nothing listens on this UDP port: check host and port, and whether the meter speaks TCP")
+}
+
 func TestReadOnce(t *testing.T) {
 	folder := filepath.Join("testcases", "element")
 	text, err := os.ReadFile(filepath.Join(folder, "meter.toml"))
@@ -87,6 +112,42 @@ func TestReadOnce(t *testing.T) {
 
 	n.set("", nil)
 	_, err = d.ReadOnce(context.Background())
-	require.ErrorContains(t, err, "connection refused")
+	require.EqualError(t, err, "cannot connect to 10.0.0.5:4059: connect: connection refused", "one device needs no address")
 	require.NotEmpty(t, Hint(err))
+}
+
+// TestReadOnceSeveral has silent devices before, between and after others: each
+// is named, with what can be done about it.
+func TestReadOnceSeveral(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		m := meterConfig(t, "[server]\nframing = \"hdlc\"\n"+energyMeter)
+		m.cfg.PhysicalAddresses = []uint16{2, 5}
+		n := newNetwork(t)
+		n.set("", &host{meter: dlmstest.NewMeter(m.cfg, m.objects)})
+		d, _ := plugin(t, n, conf("endpoint = \"tcp://10.0.0.5:7000\"\nframing = \"hdlc\"\nreply_timeout = \"300ms\"", "name = \"a\"\nphysical_address = [1, 2, 4, 5, 6]"))
+		require.NoError(t, d.Init())
+		list, err := d.ReadOnce(context.Background())
+		require.Len(t, list, 2)
+		for i, address := range []string{"2", "5"} {
+			require.Equal(t, address, list[i].Address)
+			require.InDelta(t, 12345, list[i].Value, 0)
+		}
+		var joined interface{ Unwrap() []error }
+		require.ErrorAs(t, err, &joined)
+		require.Len(t, joined.Unwrap(), 3)
+		for i, address := range []string{"1", "4", "6"} {
+			e := joined.Unwrap()[i]
+			require.Regexp(t, "^address "+address+": SNRM: no answer within ", e.Error())
+			require.Contains(t, Hint(e), "nobody answers: check physical_address")
+			var device *DeviceError
+			require.ErrorAs(t, e, &device)
+			require.Equal(t, address, device.Address)
+		}
+
+		m.cfg.PhysicalAddresses = nil
+		n.set("", &host{meter: dlmstest.NewMeter(m.cfg, m.objects)})
+		list, err = d.ReadOnce(context.Background())
+		require.NoError(t, err)
+		require.Len(t, list, 5)
+	})
 }

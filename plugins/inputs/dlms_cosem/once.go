@@ -95,17 +95,26 @@ type Reading struct {
 	Err       error  // why there is no value
 }
 
+// A DeviceError is why one of several devices could not be read as a whole.
+type DeviceError struct {
+	Address string // physical address
+	Err     error
+}
+
+func (e *DeviceError) Error() string { return "address " + e.Address + ": " + e.Err.Error() }
+func (e *DeviceError) Unwrap() error { return e.Err }
+
 // ReadOnce reads the items of the first request, on its devices one after the
 // other. Values that are no metric's, structures and arrays, are given as text.
-// The error is that of the first device which could not be read as a whole; the
-// readings of the others are there.
+// The error joins one for each device which could not be read as a whole, a
+// *DeviceError if the request has several; the readings of the others are there.
 func (d *DLMS) ReadOnce(ctx context.Context) ([]Reading, error) {
 	if len(d.requests) == 0 {
 		return nil, errors.New("there is no request")
 	}
 	var (
-		list  []Reading
-		first error
+		list []Reading
+		errs []error
 	)
 	l := newLink(d, d.requests[0].endpoint, newOutput(nil))
 	l.out.close()
@@ -115,15 +124,17 @@ func (d *DLMS) ReadOnce(ctx context.Context) ([]Reading, error) {
 		for _, st := range j.list {
 			s := &session{l: l, r: j.r, st: st, keepRaw: true}
 			o := s.outcome(ctx, 0)
-			if o.err != nil && first == nil {
-				first = o.err
-			}
 			for i := range o.readings {
 				list = append(list, newReading(j.r.items[i], st.device, &o.readings[i]))
 			}
+			err := o.err
+			if err != nil && len(j.r.devices) > 1 {
+				err = &DeviceError{Address: st.device.tag, Err: err}
+			}
+			errs = append(errs, err)
 		}
 	}
-	return list, first
+	return list, errors.Join(errs...)
 }
 
 func newReading(it *item, dev *device, x *reading) Reading {

@@ -4,6 +4,7 @@ import (
 	"crypto/sha256"
 	"errors"
 	"fmt"
+	"reflect"
 	"slices"
 	"strconv"
 	"strings"
@@ -108,17 +109,22 @@ func reservedTags() []string {
 }
 
 func checkTags(sc scope, tags map[string]string) {
+	keys := valueKeys(reflect.TypeFor[Request]())
 	for _, name := range sortedKeys(tags) {
 		key, val := "tags."+name, strconv.Quote(tags[name])
 		switch {
 		case strings.TrimSpace(name) == "":
 			sc.bad(`tags.""`, val, "a tag needs a name")
+		case name == "password":
+			sc.missing(key, "a secret would stand in every metric: keys below [inputs.dlms_cosem.request.tags] are tags; put the password above that line")
 		case tags[name] == "":
 			sc.bad(key, val, "a tag cannot be empty: give it a value or remove it")
 		case name == "time":
 			sc.bad(key, val, "databases keep this name for the timestamp: choose another one")
 		case slices.Contains(reservedTags(), name):
 			sc.bad(key, val, "this tag belongs to the plugin: choose another name")
+		case slices.Contains(keys, name):
+			sc.warn("tag %q has the name of a key: in TOML a key that stands below [inputs.dlms_cosem.request.tags] belongs to the tags; put it above", name)
 		default:
 		}
 	}
