@@ -41,9 +41,9 @@ var wanted = []benchmark{
 
 // benchmarks runs those of the packages, and the same decode with Gurux.
 func benchmarks(ctx context.Context, e environment) ([]figure, error) {
-	results := map[string]float64{}
+	results := map[string][]float64{}
 	for _, pkg := range []string{"./dlms/axdr", "./dlms/hdlc"} {
-		command := exec.CommandContext(ctx, "go", "test", "-run=^$", "-bench=^Benchmark(ProfileCursor|ProfileViews|Frame)$", "-benchmem", pkg)
+		command := exec.CommandContext(ctx, "go", "test", "-run=^$", "-bench=^Benchmark(ProfileCursor|ProfileViews|Frame)$", "-benchmem", fmt.Sprintf("-count=%d", repetitions), pkg)
 		command.Dir = e.root
 		out, err := command.CombinedOutput()
 		if err != nil {
@@ -53,11 +53,11 @@ func benchmarks(ctx context.Context, e environment) ([]figure, error) {
 	}
 	var figures []figure
 	for _, b := range wanted {
-		value, ok := results[b.pkg+" "+b.name+" "+b.unit]
-		if !ok {
+		values := results[b.pkg+" "+b.name+" "+b.unit]
+		if len(values) == 0 {
 			return nil, fmt.Errorf("Benchmark%s of %s gave no %s", b.name, b.pkg, b.unit)
 		}
-		f := figure{name: b.title, measured: value * b.factor, format: b.format, target: b.target, least: b.least}
+		f := figure{name: b.title, measured: median(values) * b.factor, format: b.format, target: b.target, least: b.least}
 		figures = append(figures, f)
 	}
 	java, err := guruxDecode(ctx, e)
@@ -65,13 +65,17 @@ func benchmarks(ctx context.Context, e environment) ([]figure, error) {
 		return nil, err
 	}
 	// Beside ours: after the views and their allocations.
-	return append(figures[:4:4], append([]figure{java}, figures[4:]...)...), nil
+	ratio := func(of figure, how string) figure {
+		return figure{name: "  " + how + " compared with it", measured: of.measured / java.measured, format: "%.1f times", compare: true}
+	}
+	peers := []figure{java, ratio(figures[0], "cursors"), ratio(figures[2], "views")}
+	return append(figures[:4:4], append(peers, figures[4:]...)...), nil
 }
 
 var resultLine = regexp.MustCompile(`^Benchmark(\w+?)(?:/\S+)?(?:-\d+)?\s+\d+\s+(.*)$`)
 
-// collect takes "value unit" pairs out of the output of go test -bench; of sub-benchmarks the first.
-func collect(results map[string]float64, pkg string, out []byte) {
+// collect takes "value unit" pairs out of the output of go test -bench.
+func collect(results map[string][]float64, pkg string, out []byte) {
 	lines := bufio.NewScanner(bytes.NewReader(out))
 	for lines.Scan() {
 		m := resultLine.FindStringSubmatch(lines.Text())
@@ -81,9 +85,8 @@ func collect(results map[string]float64, pkg string, out []byte) {
 		fields := strings.Fields(m[2])
 		for i := 0; i+1 < len(fields); i += 2 {
 			key := pkg + " " + m[1] + " " + fields[i+1]
-			value, err := strconv.ParseFloat(fields[i], 64)
-			if _, seen := results[key]; err == nil && !seen {
-				results[key] = value
+			if value, err := strconv.ParseFloat(fields[i], 64); err == nil {
+				results[key] = append(results[key], value)
 			}
 		}
 	}

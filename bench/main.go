@@ -10,14 +10,20 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
+	"slices"
+	"strings"
 	"text/tabwriter"
 	"time"
 
 	"github.com/telegraf-dlms/telegraf-dlms/interop/peer"
 )
 
-// benchTimeout is for everything.
-const benchTimeout = 10 * time.Minute
+const (
+	// benchTimeout is for everything.
+	benchTimeout = 10 * time.Minute
+	// repetitions is of how many measurements of a time the median is shown.
+	repetitions = 5
+)
 
 // figure is a line of the table.
 type figure struct {
@@ -31,8 +37,6 @@ type figure struct {
 
 func (f figure) verdict() string {
 	switch {
-	case f.compare:
-		return ""
 	case f.least && f.measured >= f.target, !f.least && f.measured <= f.target:
 		return "ok"
 	case f.least:
@@ -40,6 +44,12 @@ func (f figure) verdict() string {
 	default:
 		return "over"
 	}
+}
+
+// median of some values, an odd number of them.
+func median(values []float64) float64 {
+	slices.Sort(values)
+	return values[len(values)/2]
 }
 
 // environment is what the measurements work with.
@@ -66,7 +76,8 @@ func run(ctx context.Context, binary string) error {
 		return err
 	}
 	e := environment{root: root, binary: binary}
-	table := tabwriter.NewWriter(os.Stdout, 0, 0, 3, ' ', 0)
+	var text strings.Builder
+	table := tabwriter.NewWriter(&text, 0, 0, 3, ' ', 0)
 	fmt.Fprintln(table, "FIGURE\tMEASURED\tTARGET\t")
 	for _, measure := range []func(context.Context, environment) ([]figure, error){
 		benchmarks, getList, roundTrips, startTimes, memory, size,
@@ -76,12 +87,18 @@ func run(ctx context.Context, binary string) error {
 			return err
 		}
 		for _, f := range figures {
-			target := ""
+			target, verdict := "", ""
 			if !f.compare {
-				target = fmt.Sprintf(f.format, f.target)
+				target, verdict = fmt.Sprintf(f.format, f.target), f.verdict()
 			}
-			fmt.Fprintf(table, "%s\t%s\t%s\t%s\n", f.name, fmt.Sprintf(f.format, f.measured), target, f.verdict())
+			fmt.Fprintf(table, "%s\t%s\t%s\t%s\n", f.name, fmt.Sprintf(f.format, f.measured), target, verdict)
 		}
 	}
-	return table.Flush()
+	if err := table.Flush(); err != nil {
+		return err
+	}
+	for line := range strings.Lines(text.String()) {
+		fmt.Println(strings.TrimRight(line, " \n"))
+	}
+	return nil
 }
