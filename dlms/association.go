@@ -22,12 +22,14 @@ type AssociationConfig struct {
 	Mechanism   acse.Mechanism    // None or Low
 	Password    []byte            // sent with Low only, and then in clear: any number of octets but none
 	Conformance xdlms.Conformance // what is proposed; 0: DefaultConformance
-	MaxPDU      int               // octets of the largest APDU that the meter may send, 12 to 65535; 0: 65535, < 0: 0 on the wire, which means no limit
+	// AssumeConformance are services that are used although the meter does not grant them.
+	AssumeConformance xdlms.Conformance
+	MaxPDU            int // octets of the largest APDU that the meter may send, 12 to 65535; 0: 65535, < 0: 0 on the wire, which means no limit
 }
 
 // Parameters are what an AARE granted.
 type Parameters struct {
-	// Conformance are the services in force: those that the meter granted out of those proposed.
+	// Conformance are the services in force: those that the meter granted out of those proposed, and those assumed.
 	Conformance xdlms.Conformance
 	// Granted is the conformance block as the meter sent it.
 	Granted xdlms.Conformance
@@ -154,8 +156,12 @@ func (a *Association) open(ctx context.Context, cfg AssociationConfig) error {
 		}
 		return err
 	}
-	a.params, err = judge(answer, proposed)
-	return err
+	if a.params, err = judge(answer, proposed); err != nil {
+		return err
+	}
+	a.params.Conformance |= cfg.AssumeConformance
+	c.unproven = false
+	return nil
 }
 
 // leastPDU is the smallest PDU size that is not reserved (clause 9.4.2, server-max-receive-pdu-size).
@@ -226,6 +232,23 @@ func judge(answer []byte, proposed xdlms.Conformance) (Parameters, error) {
 	}
 	return params, nil
 }
+
+// Resume says that the association was idle for a while, so that the meter may
+// have forgotten it. Until the next request is answered, silence ends the
+// association: over HDLC after one attempt to recover, over TCP at once.
+func (a *Association) Resume() { a.c.unproven = true }
+
+// retries is how often a message is recovered from silence.
+func (c *Conn) retries() int {
+	if c.unproven {
+		return min(c.cfg.Retries, 1)
+	}
+	return c.cfg.Retries
+}
+
+// ListSize returns how many attributes the next list of GetList may have; 1:
+// they are read one by one.
+func (a *Association) ListSize() int { return max(1, a.listSize()) }
 
 // Parameters returns what the meter granted.
 func (a *Association) Parameters() Parameters { return a.params }

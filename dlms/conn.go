@@ -6,6 +6,8 @@ import (
 	"fmt"
 	"os"
 	"time"
+
+	"github.com/telegraf-dlms/telegraf-dlms/dlms/axdr"
 )
 
 // Framing says how APDUs are carried.
@@ -52,8 +54,16 @@ type ConnConfig struct {
 	Retries           int           // attempts to recover from silence, per message; 0: 2, < 0: none
 
 	MaxInfo   int // octets of information per HDLC frame that we propose, 32 to 2030; 0: 512
+	Window    int // HDLC frames that the meter may send before we acknowledge, 1 to 7; 0: 1
 	MaxAPDU   int // octets of an APDU, also of one joined from blocks or segments; a row in GetRows; 0: 1 MiB
+	MaxDepth  int // arrays and structures nested in each other, 1 to 32; 0: 32
 	MaxBlocks int // blocks of one answer; 0: 65535
+
+	SNRM            SNRMForm // the form of SNRM, whatever is answered; 0: what works
+	ListMax         int      // attributes in a GET with a list, at most 127; 0: as many as fit
+	SegmentRequests bool     // requests too long for one HDLC frame go out in segments, as else only the AARQ may
+
+	Learned Learned // what a Conn of before has found out
 }
 
 const (
@@ -61,6 +71,7 @@ const (
 	defaultInterOctetTimeout = 500 * time.Millisecond
 	defaultRetries           = 2
 	defaultMaxInfo           = 512
+	defaultWindow            = 1
 	defaultMaxAPDU           = 1 << 20
 	defaultMaxBlocks         = 65535
 )
@@ -80,6 +91,9 @@ func (cfg ConnConfig) withDefaults() (ConnConfig, error) {
 		{name: "logical address", value: int64(cfg.LogicalAddress), low: 1, high: 65535},
 		{name: "address size", value: int64(cfg.AddressSize), low: 1, high: 4, zero: true, onlyIfHDLC: true},
 		{name: "max info", value: int64(cfg.MaxInfo), low: 32, high: 2030, zero: true, onlyIfHDLC: true},
+		{name: "window", value: int64(cfg.Window), low: 1, high: 7, zero: true, onlyIfHDLC: true},
+		{name: "max depth", value: int64(cfg.MaxDepth), low: 1, high: axdr.MaxDepth, zero: true},
+		{name: "list max", value: int64(cfg.ListMax), low: 1, high: listMost, zero: true},
 		{name: "max APDU", value: int64(cfg.MaxAPDU), low: 32, high: 1 << 30, zero: true},
 		{name: "max blocks", value: int64(cfg.MaxBlocks), low: 1, high: 1 << 31, zero: true},
 		{name: "reply timeout", value: int64(cfg.ReplyTimeout), low: 1, high: int64(24 * time.Hour), zero: true, isDurationNS: true},
@@ -106,7 +120,9 @@ func (cfg ConnConfig) withDefaults() (ConnConfig, error) {
 	setDefault(&cfg.InterOctetTimeout, defaultInterOctetTimeout)
 	setDefault(&cfg.Retries, defaultRetries)
 	setDefault(&cfg.MaxInfo, defaultMaxInfo)
+	setDefault(&cfg.Window, defaultWindow)
 	setDefault(&cfg.MaxAPDU, defaultMaxAPDU)
+	setDefault(&cfg.MaxDepth, axdr.MaxDepth)
 	setDefault(&cfg.MaxBlocks, defaultMaxBlocks)
 	cfg.Retries = max(cfg.Retries, 0)
 	return cfg, nil
@@ -146,6 +162,8 @@ type Conn struct {
 	turn       bool      // a message of ours has not been answered yet
 	facts      facts     // what was seen since the exchange began
 	stats      Stats
+	learned    Learned      // but for what the link knows
+	unproven   bool         // the association was idle, and nothing was answered since
 	invoke     uint8        // last invoke id used
 	broken     error        // why the transport cannot be used any more
 	current    *Association // the one that may use the link
@@ -172,7 +190,7 @@ func NewConn(t Transport, cfg ConnConfig) (*Conn, error) {
 	if err != nil {
 		return nil, err
 	}
-	c := &Conn{t: t, cfg: cfg}
+	c := &Conn{t: t, cfg: cfg, learned: cfg.Learned}
 	if cfg.Framing == HDLC {
 		c.link, err = newHDLCLink(c)
 		if err != nil {

@@ -153,7 +153,7 @@ func TestDialogProfileBlocks(t *testing.T) {
 	// The blocks in between are not recorded: the first rows come all the same, and then the error.
 	bubble(t, func(t *testing.T) {
 		n := 0
-		cutter := rowCutter{op: operation{name: "GET"}, limit: 1 << 20, row: func(row axdr.Data) error {
+		cutter := rowCutter{c: &Conn{cfg: ConnConfig{MaxDepth: 32}}, op: operation{name: "GET"}, limit: 1 << 20, row: func(row axdr.Data) error {
 			n++
 			require.GreaterOrEqual(t, row.Len(), 2)
 			return nil

@@ -34,7 +34,7 @@ func (a *Association) get(ctx context.Context, at cosem.Attribute, sel *cosem.Se
 	case answer.Result != xdlms.Success:
 		return nil, &AccessError{Attribute: at, Result: answer.Result}
 	case answer.Type == xdlms.GetNormal:
-		return answer.Data, nil
+		return answer.Data, a.c.tooDeep(op, answer.Data)
 	case answer.Type == xdlms.GetBlock:
 		raw, err := a.join(ctx, op, answer)
 		if err != nil {
@@ -44,7 +44,7 @@ func (a *Association) get(ctx context.Context, at cosem.Attribute, sel *cosem.Se
 		if err != nil {
 			return nil, &ProtocolError{Op: op.String(), Msg: "joined blocks", Err: err}
 		}
-		return d, nil
+		return d, a.c.tooDeep(op, d)
 	default:
 		return nil, &ProtocolError{Op: op.String(), Msg: fmt.Sprintf("asked for one attribute, the answer is a list of %d", answer.Count)}
 	}
@@ -80,11 +80,12 @@ func (a *Association) roundTrip(ctx context.Context, op operation, q *xdlms.GetR
 	}
 	answer, err := a.c.link.exchange(ctx, op, apdu, e)
 	if err != nil {
-		if !a.c.link.open() {
+		if !a.c.link.open() || a.c.unproven && !a.c.cfg.Datagram {
 			a.lost = err
 		}
 		return xdlms.GetResponse{}, err
 	}
+	a.c.unproven = false
 	switch tag := xdlms.APDUTag(answer[0]); tag {
 	case xdlms.TagGetResponse:
 		response, err := xdlms.ParseGetResponse(answer)
@@ -124,7 +125,7 @@ func (a *Association) encode(op operation, q *xdlms.GetRequest) ([]byte, error) 
 	if limit := a.params.MaxPDU; limit > 0 && len(apdu) > limit {
 		return nil, &ProtocolError{Op: op.String(), Msg: fmt.Sprintf("the request has %d octets, the meter takes PDUs of at most %d", len(apdu), limit)}
 	}
-	if room := a.c.link.room(); len(apdu) > room {
+	if room := a.c.link.room(); len(apdu) > room && !a.c.cfg.SegmentRequests {
 		return nil, &ProtocolError{Op: op.String(), Msg: fmt.Sprintf("the request has %d octets, a frame to the meter has room for %d", len(apdu), room)}
 	}
 	return apdu, nil

@@ -32,7 +32,8 @@ type hdlcLink struct {
 	suspect    bool          // an exchange was left in its middle: the link is good for a DISC only
 	info       int           // octets of the information field that we propose
 	explicit   bool          // which is not the default, so that it has to be said
-	works      snrmForm      // the form of SNRM that was answered
+	works      SNRMForm      // the form of SNRM that was answered; SNRMAuto: not known
+	second     bool          // it was not the first one tried
 	frameLimit time.Duration // what a frame may take on the line
 	partial    bool          // the receive buffer may hold the beginning of a frame,
 	begun      time.Time     // and when it came
@@ -48,24 +49,16 @@ func newHDLCLink(c *Conn) (*hdlcLink, error) {
 	}
 	h := &hdlcLink{c: c, client: hdlc.ClientAddress(c.cfg.ClientAddress), server: server}
 	h.propose(c.cfg.MaxInfo)
+	h.recall(c.cfg.Learned)
 	return h, nil
 }
 
-// snrmForm is whether the SNRM carries parameters: there are meters that do not
-// answer without, and others that do not answer with them.
-type snrmForm uint8
-
-const (
-	snrmUnknown snrmForm = iota
-	snrmPlain
-	snrmParameters
-)
-
 // propose starts over with another size of the information field to propose.
 func (h *hdlcLink) propose(info int) {
-	h.info, h.works = info, snrmUnknown
+	h.info, h.works = info, SNRMAuto
 	p := hdlc.DefaultParameters()
 	p.MaxInfoTransmit, p.MaxInfoReceive = uint16(info), uint16(info)
+	p.WindowReceive = uint16(h.c.cfg.Window)
 	h.explicit = !p.IsDefault()
 	h.state = hdlc.NewLink(hdlc.LinkConfig{Client: h.client, Server: h.server, Proposal: p, MaxMessage: h.c.cfg.MaxAPDU})
 	frame := time.Duration(max(info, hdlc.DefaultInfo) + frameOverhead)
@@ -224,7 +217,7 @@ func (h *hdlcLink) receive(f hdlc.Frame) (hdlc.Event, error) {
 
 // connect opens the link (clause 8.4.5.3): SNRM with our parameters; on silence
 // or DM a DISC, for the meter may hold a session of before, and an SNRM without
-// parameters. The form that works is kept.
+// parameters, unless the form is configured. The form that works is kept.
 func (h *hdlcLink) connect(ctx context.Context) error {
 	c := h.c
 	op := operation{name: "SNRM"}
@@ -236,8 +229,8 @@ func (h *hdlcLink) connect(ctx context.Context) error {
 	h.connected, h.suspect = false, false
 	w := wait{began: time.Now()}
 	plain := !h.explicit
-	if h.works != snrmUnknown {
-		plain = h.works == snrmPlain
+	if h.works != SNRMAuto {
+		plain = h.works == SNRMPlain
 	}
 	var last error
 	for try := 0; try < max(2, c.cfg.Retries+1); try++ {
@@ -247,7 +240,9 @@ func (h *hdlcLink) connect(ctx context.Context) error {
 			if err := h.hangUp(ctx, max(goodbye, c.cfg.ReplyTimeout/5)); err != nil {
 				return h.failure(op, &w, err)
 			}
-			plain = !plain
+			if c.cfg.SNRM == SNRMAuto {
+				plain = !plain
+			}
 		}
 		h.opening = true
 		if err := h.send(ctx, &w, h.state.AppendConnect(c.tx[:0], !plain), c.cfg.ReplyTimeout); err != nil {
@@ -264,10 +259,11 @@ func (h *hdlcLink) connect(ctx context.Context) error {
 		case err != nil:
 			return h.failure(op, &w, err)
 		case ev == hdlc.EventConnected:
-			h.connected, h.works = true, snrmParameters
+			h.connected, h.works = true, SNRMParameters
 			if plain {
-				h.works = snrmPlain
+				h.works = SNRMPlain
 			}
+			h.second = h.second || try%2 == 1 && c.cfg.SNRM == SNRMAuto
 			return nil
 		case ev == hdlc.EventRejected:
 			last = &DisconnectedError{Op: op.String(), Mode: "FRMR", Info: info}

@@ -142,7 +142,7 @@ func (h *hdlcLink) recover(ctx context.Context, op operation, w *wait) error {
 	remaining := time.Until(w.deadline)
 	poll := !w.pollAt.IsZero() && remaining > 0 // within an attempt
 	if !poll {
-		if w.retries >= c.cfg.Retries {
+		if w.retries >= c.retries() {
 			return h.giveUp(ctx, op, w)
 		}
 		w.retries++

@@ -32,7 +32,7 @@ const (
 func (a *Association) GetList(ctx context.Context, ats []cosem.Attribute, each func(i int, d axdr.Data, err error)) error {
 	end := a.c.watch(ctx)
 	defer end()
-	r := listReader{a: a, ats: ats, each: each}
+	r := listReader{a: a, ats: ats, each: each, resumed: a.c.unproven}
 	for r.next < len(ats) {
 		if err := r.step(ctx); err != nil {
 			for ; r.next < len(ats); r.next++ {
@@ -51,6 +51,9 @@ type listReader struct {
 	each   func(i int, d axdr.Data, err error)
 	next   int  // the first attribute that each has not been called for
 	silent bool // the single read before was not answered
+
+	unanswered int  // single reads that gave neither a value nor a refusal
+	resumed    bool // the association had been idle: silence may have other reasons than lists
 }
 
 // step reads the next list, or one attribute.
@@ -65,30 +68,48 @@ func (r *listReader) step(ctx context.Context) error {
 	err := r.list(ctx, r.ats[r.next:r.next+n])
 	if err == nil {
 		r.a.listFailures = 0
-		for i, result := range r.a.results {
-			at := r.next
-			r.next++
-			if result.result != xdlms.Success {
-				r.each(at, nil, &AccessError{Attribute: r.ats[at], Result: result.result})
-				continue
-			}
-			r.each(at, r.a.results[i].data, nil)
-		}
+		r.a.c.listAnswered()
+		r.give()
 		return nil
 	}
-	if err := r.a.Lost(); err != nil {
-		return err
+	learns := teaches(err)
+	if lost := r.a.Lost(); lost != nil {
+		if learns == lessonSilence && ctx.Err() == nil && !r.resumed {
+			r.a.c.listSilenced(n)
+		}
+		return lost
 	}
 	if ctx.Err() != nil {
 		return err
 	}
-	r.a.listFailed(err)
+	if r.a.listFailures++; r.a.listFailures >= listTrials {
+		r.a.noLists = true // whatever it is: not in this association
+	}
+	r.unanswered = 0
 	for range n {
 		if err := r.one(ctx); err != nil {
 			return err
 		}
 	}
+	if r.unanswered == 0 {
+		r.a.c.learnList(learns, n)
+	}
 	return nil
+}
+
+// give hands out what a list has brought.
+func (r *listReader) give() {
+	for i, result := range r.a.results {
+		at := r.next
+		r.next++
+		d, err := r.a.results[i].data, error(nil)
+		if result.result != xdlms.Success {
+			d, err = nil, &AccessError{Attribute: r.ats[at], Result: result.result}
+		} else if err = r.a.c.tooDeep(operation{name: "GET", attribute: r.ats[at]}, d); err != nil {
+			d = nil
+		}
+		r.each(at, d, err)
+	}
 }
 
 // one reads the next attribute singly. An attribute that a meter never answers
@@ -96,11 +117,20 @@ func (r *listReader) step(ctx context.Context) error {
 func (r *listReader) one(ctx context.Context) error {
 	at := r.ats[r.next]
 	d, err := r.a.get(ctx, at, nil)
-	if err != nil && (r.a.Lost() != nil || ctx.Err() != nil) {
-		return err
-	}
 	var timeout *TimeoutError
 	silent := errors.As(err, &timeout)
+	if err != nil && (r.a.Lost() != nil || ctx.Err() != nil) {
+		if silent && !r.resumed && ctx.Err() == nil {
+			r.a.c.listSilenced(1)
+		}
+		return err
+	}
+	var access *AccessError
+	if err != nil && !errors.As(err, &access) {
+		r.unanswered++
+	} else {
+		r.a.c.listAnswered()
+	}
 	if silent && r.silent {
 		return err
 	}
@@ -121,24 +151,13 @@ func (a *Association) listSize() int {
 		room = min(room, a.params.MaxPDU)
 	}
 	n := min((room-listHeader)/listItem, listMost)
+	if limit := a.c.listLimit(); limit > 0 {
+		n = min(n, limit)
+	}
 	if a.maxPDU > 0 && !a.params.Conformance.Has(xdlms.ConformanceBlockTransferWithGetOrRead) {
 		n = min(n, (a.maxPDU-listHeader)/expectedResult)
 	}
 	return n
-}
-
-// listFailed learns from a list that was not answered as one.
-func (a *Association) listFailed(err error) {
-	a.listFailures++
-	var (
-		timeout   *TimeoutError
-		exception *ExceptionError
-	)
-	unsupported := errors.As(err, &exception) && exception.Response.Service == xdlms.ServiceNotSupported
-	silence := errors.As(err, &timeout) && timeout.FrameErrors == 0 // noise says nothing about lists
-	if unsupported || silence || a.listFailures >= listTrials {
-		a.noLists = true
-	}
 }
 
 // list reads a list into a.results. Nothing is given out before the whole
@@ -149,7 +168,7 @@ func (r *listReader) list(ctx context.Context, ats []cosem.Attribute) error {
 	op := operation{name: "GET", count: len(ats)}
 	answer, err := a.askList(ctx, op, ats)
 	var timeout *TimeoutError
-	if errors.As(err, &timeout) && a.c.cfg.Framing == Wrapper && !a.c.cfg.Datagram && timeout.Err == nil && timeout.Received == 0 {
+	if errors.As(err, &timeout) && a.Lost() == nil && a.c.cfg.Framing == Wrapper && !a.c.cfg.Datagram && timeout.Err == nil && timeout.Received == 0 {
 		// Over TCP nothing was repeated yet. Two silences are needed to blame the list.
 		a.c.stats.Retries++
 		answer, err = a.askList(ctx, op, ats)
@@ -169,10 +188,10 @@ func (r *listReader) list(ctx context.Context, ats []cosem.Attribute) error {
 			return &ProtocolError{Op: op.String(), Msg: "joined blocks", Err: err}
 		}
 	default:
-		return &ProtocolError{Op: op.String(), Msg: fmt.Sprintf("the answer is that to a single attribute (%s)", answer.Result)}
+		return &ProtocolError{Op: op.String(), Err: &listShapeError{fmt.Sprintf("the answer is that to a single attribute (%s)", answer.Result)}}
 	}
 	if count != len(ats) {
-		return &ProtocolError{Op: op.String(), Msg: plural(count, "result") + " in the answer"}
+		return &ProtocolError{Op: op.String(), Err: &listShapeError{plural(count, "result") + " in the answer"}}
 	}
 	a.results = a.results[:0]
 	for range count {

@@ -135,18 +135,18 @@ func TestGetListFallsBack(t *testing.T) {
 		took  time.Duration
 	}{
 		{"exception, not supported", func(xdlms.GetRequest) []byte { return []byte{0xD8, 2, 2} }, []int{4, 1, 1, 1, 1, 1, 1, 1, 1}, 0},
-		{"exception, not allowed", func(xdlms.GetRequest) []byte { return []byte{0xD8, 1, 1} }, []int{4, 1, 1, 1, 1, 4, 1, 1, 1, 1}, 0},
-		{"exception, too long", func(xdlms.GetRequest) []byte { return []byte{0xD8, 1, 4} }, []int{4, 1, 1, 1, 1, 4, 1, 1, 1, 1}, 0},
-		{"confirmedServiceError", func(xdlms.GetRequest) []byte { return []byte{0x0E, 5, 3, 2} }, []int{4, 1, 1, 1, 1, 4, 1, 1, 1, 1}, 0},
+		{"exception, not allowed", func(xdlms.GetRequest) []byte { return []byte{0xD8, 1, 1} }, []int{4, 1, 1, 1, 1, 2, 1, 1, 1, 1}, 0},
+		{"exception, too long", func(xdlms.GetRequest) []byte { return []byte{0xD8, 1, 4} }, []int{4, 1, 1, 1, 1, 2, 1, 1, 1, 1}, 0},
+		{"confirmedServiceError", func(xdlms.GetRequest) []byte { return []byte{0x0E, 5, 3, 2} }, []int{4, 1, 1, 1, 1, 2, 1, 1, 1, 1}, 0},
 		{"single form", func(q xdlms.GetRequest) []byte {
 			return xdlms.AppendGetResponseError(nil, q.InvokeID, 250)
-		}, []int{4, 1, 1, 1, 1, 4, 1, 1, 1, 1}, 0},
+		}, []int{4, 1, 1, 1, 1, 2, 1, 1, 1, 1}, 0},
 		{"single form with a value", func(q xdlms.GetRequest) []byte {
 			return xdlms.AppendGetResponseNormal(nil, q.InvokeID, []byte{0x11, 7})
-		}, []int{4, 1, 1, 1, 1, 4, 1, 1, 1, 1}, 0},
+		}, []int{4, 1, 1, 1, 1, 2, 1, 1, 1, 1}, 0},
 		{"short count", func(q xdlms.GetRequest) []byte {
 			return list(q, 3, u8(1), u8(2), u8(3))
-		}, []int{4, 1, 1, 1, 1, 4, 1, 1, 1, 1}, 0},
+		}, []int{4, 1, 1, 1, 1, 2, 1, 1, 1, 1}, 0},
 		{"a count that lies", func(q xdlms.GetRequest) []byte {
 			return list(q, 4, u8(1), u8(2), u8(3))
 		}, []int{4, 1, 1, 1, 1, 4, 1, 1, 1, 1}, 0},

@@ -27,7 +27,7 @@ func (a *Association) GetRows(ctx context.Context, at cosem.Attribute, sel *cose
 	if err != nil {
 		return err
 	}
-	cutter := rowCutter{op: op, limit: a.c.cfg.MaxAPDU, row: row}
+	cutter := rowCutter{c: a.c, op: op, limit: a.c.cfg.MaxAPDU, row: row}
 	switch {
 	case answer.Result != xdlms.Success:
 		return &AccessError{Attribute: at, Result: answer.Result}
@@ -47,6 +47,7 @@ func (a *Association) GetRows(ctx context.Context, at cosem.Attribute, sel *cose
 
 // rowCutter cuts the elements out of an array that arrives in pieces.
 type rowCutter struct {
+	c     *Conn
 	op    operation
 	limit int // octets of an element
 	row   func(axdr.Data) error
@@ -122,6 +123,9 @@ func (r *rowCutter) cut(b []byte) ([]byte, error) {
 		}
 		b = rest
 		r.given++
+		if err := r.c.tooDeep(r.op, d); err != nil {
+			return b, err
+		}
 		if r.mine = r.row(d); r.mine != nil {
 			return b, nil
 		}

@@ -215,3 +215,16 @@ func (d Data) header() (n, off int) {
 	}
 	return n, off
 }
+
+// Depth is how many arrays and structures are nested in each other: 0 for an
+// element that is neither.
+func (d Data) Depth() int {
+	if t := d.Tag(); t != TagArray && t != TagStructure {
+		return 0
+	}
+	depth := 0
+	for e := range d.All() {
+		depth = max(depth, e.Depth())
+	}
+	return depth + 1
+}
