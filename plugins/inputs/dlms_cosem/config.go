@@ -70,6 +70,7 @@ func checkSettings(sc scope, s *Settings) {
 			sc.bad("password", "", "%v", err)
 		}
 	}
+	checkLimits(sc, s)
 	sc.oneOf("method", s.Method, "gather", "once", "polling")
 	sc.oneOf("layout", s.Layout, "obis", "wide")
 	if s.Measurement == statusMeasurement {
@@ -219,6 +220,7 @@ func buildLink(sc requestScope, s *Settings, r *request) {
 	if s.Retries != nil {
 		r.retries = *s.Retries
 	}
+	buildLimits(s, r)
 	buildLogin(sc, s, r)
 	buildAddresses(sc, s, r)
 }

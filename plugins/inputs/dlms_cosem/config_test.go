@@ -307,6 +307,10 @@ func fill(t *testing.T, v reflect.Value, n int) {
 		require.NoError(t, p.UnmarshalText([]byte(fmt.Sprint(n))))
 	case *any:
 		*p = []any{int64(n)}
+	case *Workarounds:
+		for i := range v.NumField() {
+			fill(t, v.Field(i), n)
+		}
 	default:
 		require.Fail(t, "a type that this test does not know", "%T", p)
 	}
@@ -319,8 +323,8 @@ func TestDefaultsAndPresets(t *testing.T) {
 	require.Equal(t, []time.Duration{5 * time.Second, 5 * time.Second, 30 * time.Second}, []time.Duration{a.replyTimeout, a.connectTimeout, a.timeout})
 	require.Equal(t, []time.Duration{30 * time.Second, 30 * time.Second, 3 * time.Minute}, []time.Duration{b.replyTimeout, b.connectTimeout, b.timeout})
 	require.Equal(t, []time.Duration{7 * time.Second, 60 * time.Second, 10 * time.Minute}, []time.Duration{c.replyTimeout, c.connectTimeout, c.timeout})
-	require.Equal(t, 2, a.connConfig(a.devices[0]).Retries)
-	require.Equal(t, -1, c.connConfig(c.devices[0]).Retries)
+	require.Equal(t, 2, a.connConfig(a.devices[0], &memory{}).Retries)
+	require.Equal(t, -1, c.connConfig(c.devices[0], &memory{}).Retries)
 	require.Equal(t, uint16(16), a.client)
 	require.Equal(t, "a", a.meter)
 }

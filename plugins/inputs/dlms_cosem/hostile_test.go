@@ -201,7 +201,7 @@ func hostiles() []hostile {
 		{"another priority", &dlmstest.Faults{WrongPriority: true}, "success", "success", "", false},
 		{"answers after their timeout", late(-1, 6*time.Second), "timeout", "success", "other requests", true},
 		{"an answer after its timeout", late(1, 6*time.Second), "success", "success", "", true},
-		{"an answer in the next request", late(1, 15100*time.Millisecond), "partial", "timeout", "no answer within", true},
+		{"an answer in the next request", late(1, 15100*time.Millisecond), "success", "timeout", "no answer within", true},
 		{"old answers first", &dlmstest.Faults{StaleAnswers: -1}, "success", "", "", false},
 		{"answers twice", &dlmstest.Faults{RepeatAnswers: -1}, "success", "success", "", true},
 		{"answers lost", &dlmstest.Faults{LoseAnswers: -1}, "timeout", "timeout", "nothing was received: the meter fell silent", false},
@@ -301,7 +301,7 @@ func TestConnectionFaults(t *testing.T) {
 // TestGarbledFrames inverts each octet of each frame: the check sequences let no
 // wrong value through, and the run recovers.
 func TestGarbledFrames(t *testing.T) {
-	for message := 1; message <= 5; message++ {
+	for message := 1; message <= 4; message++ { // UA, AARE, the list, UA
 		for offset := 0; offset < 120; offset += 7 {
 			for _, mask := range []byte{0x01, 0xFF} {
 				plan := fault.Plan{Read: []fault.Fault{{Message: message, Corrupt: []int{offset}, Mask: mask}}}

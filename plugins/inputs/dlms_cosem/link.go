@@ -6,7 +6,6 @@ import (
 	"sync"
 	"time"
 
-	"github.com/telegraf-dlms/telegraf-dlms/dlms"
 	"github.com/telegraf-dlms/telegraf-dlms/internal/schedule"
 )
 
@@ -16,14 +15,16 @@ type link struct {
 	endpoint endpoint
 	out      *output
 	health   map[deviceKey]*health
-
-	held        dlms.Transport // kept for the next device of a pass
-	heldFraming dlms.Framing
+	memories map[string]*memory
+	resident bool  // it runs for long, not once
+	call     *call // what is open; nil: nothing
 
 	wake chan struct{} // a request has become due
 
-	mu    sync.Mutex // guards the jobs' fields: ticks come from another goroutine
-	queue []*job     // in the order of the file
+	mu       sync.Mutex    // guards the jobs' fields, and what follows: ticks come from another goroutine
+	queue    []*job        // in the order of the file
+	lastTick time.Time     // zero: there was none, or nobody waits for it
+	tickGap  time.Duration // between the last two; 0: not known
 }
 
 // job is a request in the queue of its link.
@@ -39,13 +40,15 @@ type job struct {
 type station struct {
 	*device
 	health *health
+	memory *memory
+	plan   *reads           // what has to be read; nil: not known yet
 	done   bool             // a once request has succeeded here
 	again  schedule.Backoff // between the repetitions of a once request
 	log    errorLog
 }
 
 func newLink(d *DLMS, e endpoint, out *output) *link {
-	return &link{d: d, endpoint: e, out: out, health: map[deviceKey]*health{}, wake: make(chan struct{}, 1)}
+	return &link{d: d, endpoint: e, out: out, health: map[deviceKey]*health{}, memories: map[string]*memory{}, wake: make(chan struct{}, 1)}
 }
 
 // add appends a request to the link's queue. Requests that reach a device in
@@ -59,7 +62,12 @@ func (l *link) add(r *request) {
 			h = newHealth()
 			l.health[key] = h
 		}
-		j.list = append(j.list, &station{device: dev, health: h, again: schedule.Backoff{Ladder: schedule.ContactLadder()}, log: errorLog{seen: map[string]string{}}})
+		m := l.memories[r.memoryKey(dev)]
+		if m == nil {
+			m = newMemory(r.memoryKey(dev))
+			l.memories[m.key] = m
+		}
+		j.list = append(j.list, &station{device: dev, health: h, memory: m, again: schedule.Backoff{Ladder: schedule.ContactLadder()}, log: errorLog{seen: map[string]string{}}})
 	}
 	l.queue = append(l.queue, j)
 }
@@ -71,6 +79,7 @@ func (l *link) shared() bool {
 
 // begin sets what is due by itself. Many links do not all begin at once.
 func (l *link) begin(now time.Time, links int) {
+	l.resident = true
 	for _, j := range l.queue {
 		due, ok := j.r.schedule.First(now)
 		if !ok {
@@ -86,7 +95,14 @@ func (l *link) begin(now time.Time, links int) {
 // tick makes the gather requests due.
 func (l *link) tick(now time.Time) {
 	l.mu.Lock()
+	gap := now.Sub(l.lastTick)
 	for _, j := range l.queue {
+		if j.r.schedule.Method == schedule.Gather {
+			if !l.lastTick.IsZero() {
+				l.tickGap = gap
+			}
+			l.lastTick = now
+		}
 		switch {
 		case j.r.schedule.Method != schedule.Gather:
 		case j.running || !j.due.IsZero():
@@ -183,7 +199,9 @@ func (l *link) loop(ctx context.Context) {
 			l.finished(j, time.Now())
 			continue
 		}
-		l.hangUp()
+		if kept := l.rest(time.Now(), wait); kept >= 0 && (wait < 0 || kept < wait) {
+			wait = kept
+		}
 		var due <-chan time.Time
 		if wait >= 0 {
 			timer.Reset(wait)
@@ -194,14 +212,6 @@ func (l *link) loop(ctx context.Context) {
 		case <-l.wake:
 		case <-due:
 		}
-	}
-}
-
-// hangUp closes a connection that was kept for the next device.
-func (l *link) hangUp() {
-	if l.held != nil {
-		_ = l.held.Close()
-		l.held = nil
 	}
 }
 
@@ -217,11 +227,11 @@ func (l *link) runDevice(ctx context.Context, j *job, st *station, skipped int) 
 	o := l.run(ctx, j.r, st, st.health.attempt(j.r, l.shared()))
 	st.done = j.r.schedule.Method == schedule.Once && o.complete
 	st.again.Fail(time.Now())
-	l.settle(ctx, j.r, st, o, skipped)
+	l.pass(ctx, j.r, st, o, skipped)
 }
 
-// settle passes on what a run has brought.
-func (l *link) settle(ctx context.Context, r *request, st *station, o *outcome, skipped int) {
+// pass passes on what a run has brought.
+func (l *link) pass(ctx context.Context, r *request, st *station, o *outcome, skipped int) {
 	l.out.emitValues(r, st.device, o)
 	if o.canceled || ctx.Err() != nil && o.result != resultSuccess {
 		return // we ended it: that is no failure of the meter's

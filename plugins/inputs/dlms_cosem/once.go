@@ -71,7 +71,7 @@ func (l *link) once(ctx context.Context) (failed int) {
 				continue
 			}
 			o := l.run(ctx, j.r, st, st.health.attempt(j.r, l.shared()))
-			l.settle(ctx, j.r, st, o, 0)
+			l.pass(ctx, j.r, st, o, 0)
 			if o.result != resultSuccess {
 				failed++
 			}

@@ -12,7 +12,6 @@ import (
 
 	"github.com/telegraf-dlms/telegraf-dlms/dlms"
 	"github.com/telegraf-dlms/telegraf-dlms/dlms/acse"
-	"github.com/telegraf-dlms/telegraf-dlms/dlms/cosem"
 	"github.com/telegraf-dlms/telegraf-dlms/internal/schedule"
 )
 
@@ -32,6 +31,9 @@ type request struct {
 	replyTimeout, interOctetTimeout, connectTimeout time.Duration
 	timeout, minInterval                            time.Duration
 	retries                                         int
+	limits                                          limits
+	keepOpen                                        keepOpen
+	association                                     associationKey
 
 	mechanism acse.Mechanism
 	password  Secret
@@ -44,23 +46,13 @@ type request struct {
 	deviation   deviation
 	tags        map[string]string // user tags
 
-	items   []*item
-	scalers []cosem.Attribute // what the first list reads
-	reads   []read            // what the second list reads
+	items []*item
 }
 
 // device is one address of a request.
 type device struct {
 	physical uint16
 	tag      string // value of the tag address; empty without a physical address
-}
-
-// read is one attribute, and the items that are made of it.
-type read struct {
-	at      cosem.Attribute
-	guessed bool  // the class is a guess: others may be tried
-	items   []int // items whose value it is
-	capture []int // items whose capture time it is
 }
 
 // buildRequest checks a request, merged with the defaults, and makes it ready.
@@ -99,7 +91,6 @@ func buildRequest(sc scope, own *Request, top *Settings) *request {
 	}
 	checkTags(sc, own.Tags)
 	r.items = buildItems(sc, own.Item, r.wide)
-	r.planReads()
 	return r
 }
 
@@ -130,34 +121,6 @@ func checkTags(sc scope, tags map[string]string) {
 	}
 }
 
-// planReads lists what has to be read for the items: each attribute once.
-func (r *request) planReads() {
-	index := map[cosem.Attribute]int{}
-	at := func(a cosem.Attribute) *read {
-		i, ok := index[a]
-		if !ok {
-			i = len(r.reads)
-			index[a] = i
-			r.reads = append(r.reads, read{at: a, guessed: true})
-		}
-		return &r.reads[i]
-	}
-	scalers := map[cosem.Attribute]bool{}
-	for i, it := range r.items {
-		rd := at(it.attribute(it.class))
-		rd.items = append(rd.items, i)
-		rd.guessed = rd.guessed && !it.classSet
-		if a, ok := it.captureAttribute(it.class); ok {
-			rd = at(a)
-			rd.capture = append(rd.capture, i)
-		}
-		if a, ok := it.scalerAttribute(it.class); ok && !scalers[a] {
-			scalers[a] = true
-			r.scalers = append(r.scalers, a)
-		}
-	}
-}
-
 // deviceKey says which device a back-off belongs to: the station, and how we
 // log in.
 type deviceKey struct {
@@ -172,8 +135,14 @@ func (r *request) deviceKey(d *device) deviceKey {
 	return deviceKey{r.framing, r.logical, d.physical, r.client, r.mechanism, r.password.source}
 }
 
-// connConfig is how the library reaches a device.
-func (r *request) connConfig(d *device) dlms.ConnConfig {
+// memoryKey says which device something is learned about: where it is, and as
+// which client we see it.
+func (r *request) memoryKey(d *device) string {
+	return fmt.Sprintf("%s %s %d/%d client %d", r.endpoint, strings.ToLower(r.framing.String()), r.logical, d.physical, r.client)
+}
+
+// connConfig is how the library reaches a device, beginning with what is known.
+func (r *request) connConfig(d *device, m *memory) dlms.ConnConfig {
 	retries := r.retries
 	if retries == 0 {
 		retries = -1
@@ -189,13 +158,22 @@ func (r *request) connConfig(d *device) dlms.ConnConfig {
 		InterOctetTimeout: r.interOctetTimeout,
 		MinInterval:       r.minInterval,
 		Retries:           retries,
+		MaxInfo:           r.limits.maxInfo,
+		Window:            r.limits.window,
+		MaxAPDU:           r.limits.maxAPDU,
+		MaxDepth:          r.limits.maxDepth,
+		MaxBlocks:         r.limits.maxBlocks,
+		ListMax:           r.limits.listMax,
+		SNRM:              r.limits.snrm,
+		SegmentRequests:   r.limits.segmentRequests,
+		Learned:           m.Link,
 	}
 }
 
 // login returns how to associate, and a print of the password by which a
 // change of it is noticed.
 func (r *request) login() (cfg dlms.AssociationConfig, print [sha256.Size]byte, err error) {
-	cfg.Mechanism = r.mechanism
+	cfg.Mechanism, cfg.MaxPDU, cfg.AssumeConformance = r.mechanism, r.association.maxPDU, r.association.assume
 	if r.mechanism == acse.None {
 		return cfg, print, nil
 	}

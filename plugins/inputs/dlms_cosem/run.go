@@ -47,19 +47,33 @@ func (l *link) run(ctx context.Context, r *request, st *station, short time.Dura
 	return (&session{l: l, r: r, st: st}).outcome(ctx, short)
 }
 
-// outcome waits for its turn to connect, runs the session and judges it.
+// outcome waits for its turn to connect, if it has to, runs the session and
+// judges it.
 func (s *session) outcome(ctx context.Context, short time.Duration) *outcome {
 	o := &outcome{at: time.Now()}
 	s.o = o
-	free, err := s.l.d.slot(ctx)
+	m := s.memory()
+	if err := m.load(s.l.d.keeper()); err != nil {
+		s.l.d.Log.Warnf("%s: What was learned in earlier runs cannot be used: %v; it is learned anew", s.r.where(s.st.device), err)
+	}
+	m.age(o.at)
+	login, password, err := s.r.login()
+	o.password = password
+	resumed := err == nil && s.resume(password)
+	if err == nil && !resumed {
+		s.free, err = s.l.d.slot(ctx)
+	}
 	if err == nil {
 		began := time.Now()
 		o.at = began
-		err = s.run(ctx, short, free)
+		err = s.run(ctx, short, login, resumed)
 		o.duration = time.Since(began)
 	}
 	o.canceled = err != nil && ctx.Err() != nil
 	s.conclude(err)
+	if err := m.save(s.l.d.keeper()); err != nil {
+		s.l.d.Log.Warnf("%s: What was learned cannot be kept for the next start: %v", s.r.where(s.st.device), err)
+	}
 	return o
 }
 
@@ -81,11 +95,11 @@ func (d *DLMS) slot(ctx context.Context) (free func(), err error) {
 }
 
 // run keeps to the request's timeout.
-func (s *session) run(ctx context.Context, short time.Duration, connected func()) error {
+func (s *session) run(ctx context.Context, short time.Duration, login dlms.AssociationConfig, resumed bool) error {
 	limited, cancel := context.WithTimeout(ctx, s.r.timeout)
 	defer cancel()
 	began := time.Now()
-	err := s.exchange(limited, short, connected)
+	err := s.exchange(limited, short, login, resumed)
 	// The deadline of a connection may pass a moment before the timer of the context that set it.
 	if err != nil && ctx.Err() == nil && (limited.Err() != nil || time.Since(began) >= s.r.timeout) {
 		err = &budgetError{limit: s.r.timeout.String(), stats: s.o.stats, err: err}
@@ -93,39 +107,43 @@ func (s *session) run(ctx context.Context, short time.Duration, connected func()
 	return err
 }
 
-// exchange connects, associates, reads and releases.
-func (s *session) exchange(ctx context.Context, short time.Duration, connected func()) error {
-	login, password, err := s.r.login()
-	s.o.password = password
-	if err != nil {
-		connected()
-		return err
+// exchange reads over the association of the run before, or over a new one. If
+// the old one turns out to be dead, which may show only with the first request,
+// it is replaced once, without a word.
+func (s *session) exchange(ctx context.Context, short time.Duration, login dlms.AssociationConfig, resumed bool) error {
+	if resumed {
+		s.o.associated, s.o.at = true, time.Now()
+		s.as.Resume()
+		err := s.read(ctx)
+		if s.answers > 0 || ctx.Err() != nil {
+			s.end(ctx, err)
+			return err
+		}
+		s.l.d.Log.Debugf("%s: The association that was kept open is gone (%v): opening another one", s.r.where(s.st.device), err)
+		s.end(ctx, errStale)
+		s.o.associated, s.readings = false, nil
 	}
 	began := time.Now()
-	err = s.open(ctx, short, login, connected)
-	if err != nil {
+	if err := s.open(ctx, short, login); err != nil {
 		return err
 	}
 	s.o.associated = true
-	if s.conn.Stats().Retries == 0 { // else it tells what our timeouts are, not how slow the meter is
+	if s.conn.Stats().Retries == s.began.Retries { // else it tells what our timeouts are, not how slow the meter is
 		s.o.openTook = time.Since(began)
 	}
 	s.o.at = time.Now()
-	err = s.read(ctx)
-	releasing, cancel := context.WithTimeout(context.WithoutCancel(ctx), releaseTime)
-	defer cancel()
-	if e := s.as.Release(releasing); e != nil {
-		s.l.d.Log.Debugf("%s: Release of the association: %v", s.r.where(s.st.device), e)
-		s.close(e)
-	} else {
-		s.close(err)
-	}
+	err := s.read(ctx)
+	s.end(ctx, err)
 	return err
 }
 
+// errStale ends an association that has died while it was kept.
+var errStale = errors.New("the association was kept open and is gone")
+
 // open has the association opened, over the connection of the device before if
 // there is one. If that one has died meanwhile, a new one is tried, once.
-func (s *session) open(ctx context.Context, short time.Duration, login dlms.AssociationConfig, connected func()) error {
+func (s *session) open(ctx context.Context, short time.Duration, login dlms.AssociationConfig) error {
+	defer s.freeSlot()
 	if short > 0 {
 		var cancel context.CancelFunc
 		ctx, cancel = context.WithTimeout(ctx, short)
@@ -133,26 +151,26 @@ func (s *session) open(ctx context.Context, short time.Duration, login dlms.Asso
 	}
 	for {
 		t, reused, err := s.connect(ctx)
-		connected()
-		connected = func() {}
 		if err != nil {
 			return err
 		}
-		s.t = t
-		cfg := s.r.connConfig(s.st.device)
+		cfg := s.r.connConfig(s.st.device, s.memory())
 		if short > 0 && s.st.health.bare() {
 			cfg.MaxInfo = bareInfo
 		}
-		s.conn, err = dlms.NewConn(t, cfg)
+		conn, err := dlms.NewConn(t, cfg)
 		if err != nil {
 			_ = t.Close()
 			return err
 		}
-		if s.as, err = s.conn.Associate(ctx, login); err == nil {
+		s.call = &call{transport: t, conn: conn, r: s.r, st: s.st, key: s.callKey(s.o.password)}
+		s.began = dlms.Stats{}
+		if s.as, err = conn.Associate(ctx, login); err == nil {
+			s.fresh = true
 			return nil
 		}
 		s.o.loginRefused = refusedLogin(err)
-		s.close(err)
+		s.end(ctx, err)
 		if !reused || !connectionLost(err) || ctx.Err() != nil {
 			return err
 		}
@@ -160,14 +178,18 @@ func (s *session) open(ctx context.Context, short time.Duration, login dlms.Asso
 	}
 }
 
-// connect returns the connection that was kept, or a new one.
+// connect returns the connection that was kept for the next device, or a new one.
 func (s *session) connect(ctx context.Context) (t dlms.Transport, reused bool, err error) {
 	l := s.l
-	if l.held != nil && l.heldFraming == s.r.framing {
-		t, l.held = l.held, nil
+	if t := l.takeTransport(s.r); t != nil {
 		return t, true, nil
 	}
-	l.hangUp()
+	if s.free == nil {
+		if s.free, err = l.d.slot(ctx); err != nil {
+			return nil, false, err
+		}
+	}
+	defer s.freeSlot()
 	ctx, cancel := context.WithTimeout(ctx, s.r.connectTimeout)
 	defer cancel()
 	t, err = l.d.Dial(ctx, l.endpoint.String())
@@ -177,18 +199,22 @@ func (s *session) connect(ctx context.Context) (t dlms.Transport, reused bool, e
 	return t, false, nil
 }
 
-// close ends the connection, or keeps it for the next device on the line: HDLC
-// has addresses for several. After trouble a new one is the safer way.
-func (s *session) close(err error) {
-	s.o.stats = add(s.o.stats, s.conn.Stats())
-	var reject *dlms.RejectError
-	var disconnected *dlms.DisconnectedError
-	fine := err == nil || errors.As(err, &reject) && reject.Err == nil || errors.As(err, &disconnected)
-	if fine && s.r.framing == dlms.HDLC {
-		s.l.held, s.l.heldFraming = s.t, s.r.framing
-		return
+// freeSlot lets another connection be opened.
+func (s *session) freeSlot() {
+	if s.free != nil {
+		s.free()
+		s.free = nil
 	}
-	_ = s.conn.Close()
+}
+
+// end takes note of what the connection has brought, and gives it back to the
+// link, which keeps it for the next run or ends it.
+func (s *session) end(ctx context.Context, err error) {
+	conn := s.conn
+	s.used = time.Now()
+	s.memory().learnLink(conn.Learned(), s.used)
+	s.l.settle(ctx, s.call, err)
+	s.o.stats = add(s.o.stats, minus(conn.Stats(), s.began))
 }
 
 func add(a, b dlms.Stats) dlms.Stats {
@@ -198,5 +224,15 @@ func add(a, b dlms.Stats) dlms.Stats {
 	a.Dropped += b.Dropped
 	a.TxBytes += b.TxBytes
 	a.RxBytes += b.RxBytes
+	return a
+}
+
+func minus(a, b dlms.Stats) dlms.Stats {
+	a.RoundTrips -= b.RoundTrips
+	a.Retries -= b.Retries
+	a.FrameErrors -= b.FrameErrors
+	a.Dropped -= b.Dropped
+	a.TxBytes -= b.TxBytes
+	a.RxBytes -= b.RxBytes
 	return a
 }

@@ -1,11 +1,9 @@
 package dlms_cosem
 
 import (
-	"context"
 	"errors"
 	"fmt"
 	"math"
-	"strings"
 	"time"
 
 	"github.com/telegraf-dlms/telegraf-dlms/dlms"
@@ -14,20 +12,27 @@ import (
 	"github.com/telegraf-dlms/telegraf-dlms/dlms/xdlms"
 )
 
-// session is one run on one device. Nothing of it is kept for the next.
+// session is one run on one device. What is kept for the next is in the
+// station's memory, and in the call of its link.
 type session struct {
 	l  *link
 	r  *request
 	st *station
 	o  *outcome
 
-	t    dlms.Transport
-	conn *dlms.Conn
-	as   *dlms.Association
+	*call          // the connection
+	free    func() // gives back the slot for opening one; nil without
+	fresh   bool   // its association was opened by this run
+	began   dlms.Stats
+	answers int  // attributes that the meter has answered, be it with a refusal
+	keepRaw bool // keep what the meter returned, for people
 
+	plan     *reads
+	refusals []*dlms.AccessError // of the plan's reads
 	readings []reading
-	scalers  map[cosem.Attribute]scalerReading
-	keepRaw  bool // keep what the meter returned, for people
+	scalers  map[cosem.Attribute]scalerReading // read in this run
+	name     identity
+	firmware identity
 }
 
 // reading is what has come for an item.
@@ -49,170 +54,6 @@ type scalerReading struct {
 	su  cosem.ScalerUnit
 	err error
 }
-
-// read reads scalers and units, then values, each in as few messages as the
-// meter allows; then what a wrong guess of the class has left over. The error
-// returned says that the association is lost.
-func (s *session) read(ctx context.Context) error {
-	s.readings = make([]reading, len(s.r.items))
-	for i, it := range s.r.items {
-		s.readings[i].class = it.class
-	}
-	s.scalers = make(map[cosem.Attribute]scalerReading, len(s.r.scalers))
-	if len(s.r.scalers) > 0 {
-		if err := s.as.GetList(ctx, s.r.scalers, func(i int, d axdr.Data, err error) {
-			s.scalers[s.r.scalers[i]] = parseScaler(d, err)
-		}); err != nil {
-			return err
-		}
-	}
-	ats := make([]cosem.Attribute, len(s.r.reads))
-	for i, rd := range s.r.reads {
-		ats[i] = rd.at
-	}
-	refused := make([]*dlms.AccessError, len(ats))
-	if err := s.as.GetList(ctx, ats, func(i int, d axdr.Data, err error) {
-		errors.As(err, &refused[i])
-		s.take(&s.r.reads[i], d, err)
-	}); err != nil {
-		return err
-	}
-	for i := range s.r.reads {
-		if rd := &s.r.reads[i]; rd.guessed && len(rd.items) > 0 && refused[i] != nil && otherClassMay(refused[i].Result) {
-			if err := s.climb(ctx, rd, refused[i]); err != nil {
-				return err
-			}
-		}
-	}
-	return nil
-}
-
-func parseScaler(d axdr.Data, err error) scalerReading {
-	if err != nil {
-		return scalerReading{err: err}
-	}
-	su, err := cosem.ParseScalerUnit(d)
-	if err != nil {
-		err = fmt.Errorf("%s: %w", shorten(d.String(), 80), err)
-	}
-	return scalerReading{su: su, err: err}
-}
-
-// take gives what was read to the items that it is for.
-func (s *session) take(rd *read, d axdr.Data, err error) {
-	for _, i := range rd.items {
-		s.takeValue(i, rd.at.Class, d, err)
-	}
-	for _, i := range rd.capture {
-		s.takeCapture(i, d, err)
-	}
-}
-
-func (s *session) takeValue(i int, class cosem.ClassID, d axdr.Data, err error) {
-	x := &s.readings[i]
-	x.class, x.err = class, err
-	if err != nil {
-		return
-	}
-	if s.keepRaw {
-		x.raw = d.Clone()
-	}
-	x.v, x.err = s.r.items[i].decode(class, d)
-	x.got = x.err == nil
-}
-
-func (s *session) takeCapture(i int, d axdr.Data, err error) {
-	x := &s.readings[i]
-	x.captureErr = err
-	if err == nil {
-		x.capture, x.hasCapture = d.DateTime()
-	}
-}
-
-// otherClassMay reports whether the object may be of another class than asked
-// for: read-write-denied, object-undefined, object-class-inconsistent,
-// type-unmatched.
-func otherClassMay(res xdlms.DataAccessResult) bool {
-	switch res {
-	case xdlms.ReadWriteDenied, xdlms.ObjectUndefined, xdlms.ObjectClassInconsistent, xdlms.TypeUnmatched:
-		return true
-	default:
-		return false
-	}
-}
-
-// classLadder are the classes that are tried for an OBIS code.
-func classLadder() []cosem.ClassID {
-	return []cosem.ClassID{cosem.Register, cosem.ExtendedRegister, cosem.DemandRegister, cosem.Data}
-}
-
-// classError says that no class fits.
-type classError struct {
-	first *dlms.AccessError
-	tried []string
-}
-
-func (e *classError) Error() string {
-	return fmt.Sprintf("%s; as class %s it was refused too", refusalText(e.first.Result), strings.Join(e.tried, ", "))
-}
-func (e *classError) Unwrap() error { return e.first }
-
-// climb reads an attribute as another class, one by one, once each.
-func (s *session) climb(ctx context.Context, rd *read, first *dlms.AccessError) error {
-	failure := &classError{first: first}
-	for _, class := range classLadder() {
-		scaler, hasScaler := cosem.ScalerAttribute(class)
-		if class == rd.at.Class || cosem.AttributeName(class, rd.at.ID) == "" || hasScaler && scaler == rd.at.ID {
-			continue
-		}
-		at := rd.at
-		at.Class = class
-		d, err := s.as.Get(ctx, at, nil)
-		if err != nil {
-			if s.lost(ctx) {
-				return err
-			}
-			failure.tried = append(failure.tried, fmt.Sprint(uint16(class)))
-			continue
-		}
-		for _, i := range rd.items {
-			s.takeValue(i, class, d, nil)
-		}
-		return s.complete(ctx, rd, class)
-	}
-	if len(failure.tried) > 0 {
-		for _, i := range rd.items {
-			s.readings[i].err = failure
-		}
-	}
-	return nil
-}
-
-// complete reads what belongs to the values of a class that was found.
-func (s *session) complete(ctx context.Context, rd *read, class cosem.ClassID) error {
-	for _, i := range rd.items {
-		it := s.r.items[i]
-		if at, ok := it.scalerAttribute(class); ok {
-			if _, known := s.scalers[at]; !known {
-				d, err := s.as.Get(ctx, at, nil)
-				if err != nil && s.lost(ctx) {
-					return err
-				}
-				s.scalers[at] = parseScaler(d, err)
-			}
-		}
-		if at, ok := it.captureAttribute(class); ok {
-			d, err := s.as.Get(ctx, at, nil)
-			if err != nil && s.lost(ctx) {
-				return err
-			}
-			s.takeCapture(i, d, err)
-		}
-	}
-	return nil
-}
-
-func (s *session) lost(ctx context.Context) bool { return s.as.Lost() != nil || ctx.Err() != nil }
 
 // scalerError says that a value had to be held back.
 type scalerError struct {
@@ -268,10 +109,16 @@ func (s *session) conclude(err error) {
 	now := time.Now()
 	z := &s.st.health.zone
 	z.location, z.mode = s.r.location, s.r.deviation
+	if m := s.memory(); m.Inverted && z.sign == deviationAuto {
+		z.sign = deviationInverted
+	}
 	for i := range s.readings {
 		if x := &s.readings[i]; x.got && x.v.hasWhen && s.r.items[i].isClock(x.class) && z.learn(x.v.when, now) {
 			s.l.d.Log.Infof("%s: The clock's deviation has the sign opposite to the standard's; it is read so (deviation = \"inverted\" states it)", s.r.where(s.st.device))
 		}
+	}
+	if m, inverted := s.memory(), z.sign == deviationInverted; m.Inverted != inverted {
+		m.Inverted, m.dirty = inverted, true
 	}
 	final, worst := true, error(nil)
 	for i := range s.readings {
@@ -340,13 +187,25 @@ func (s *session) finish(it *item, x *reading, z *zone, now time.Time) error {
 	return nil
 }
 
+// scalerReading is what is known about a scaler and unit.
+func (s *session) scalerReading(at cosem.Attribute) scalerReading {
+	m := s.memory()
+	if su, known := m.Scalers[attributeKey(at)]; known {
+		return scalerReading{su: su}
+	}
+	if r, tried := s.scalers[at]; tried && r.err != nil {
+		return r
+	}
+	if r, refused := m.refused[at]; refused {
+		return scalerReading{err: r.err}
+	}
+	return scalerReading{err: errors.New("it was not read")}
+}
+
 // scaler finds the scaler and sets the unit: the item's own before the meter's.
 func (s *session) scaler(it *item, x *reading) (scaler int, err error) {
 	if at, ok := it.scalerAttribute(x.class); ok {
-		sr, read := s.scalers[at]
-		if !read {
-			sr.err = errors.New("it was not read")
-		}
+		sr := s.scalerReading(at)
 		// An own scaler is enough if the meter has no unit to tell.
 		if sr.err != nil && (it.scaler == nil || !forGood(sr.err)) {
 			return 0, &scalerError{at: at, hasScaler: it.scaler != nil, err: sr.err}

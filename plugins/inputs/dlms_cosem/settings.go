@@ -35,12 +35,38 @@ type Settings struct {
 	Authentication string `toml:"authentication"`
 	Password       Secret `toml:"password"`
 
+	KeepOpen  string `toml:"keep_open"`
+	MaxInfo   *int   `toml:"max_info"`
+	Window    *int   `toml:"window"`
+	MaxPDU    *int   `toml:"max_pdu"`
+	MaxAPDU   *int   `toml:"max_apdu"`
+	MaxDepth  *int   `toml:"max_depth"`
+	MaxBlocks *int   `toml:"max_blocks"`
+
 	Method string `toml:"method"`
 
 	Layout        string `toml:"layout"`
 	Measurement   string `toml:"measurement"`
 	MeterTimezone string `toml:"meter_timezone"`
 	Deviation     string `toml:"deviation"`
+
+	Workarounds Workarounds `toml:"workarounds"`
+}
+
+// Workarounds are switches for single quirks of meters, each named after what
+// it does.
+type Workarounds struct {
+	AssumeConformance  string `toml:"assume_conformance"`  // services that are used although the meter does not grant them
+	ClientSegmentation *bool  `toml:"client_segmentation"` // requests too long for a frame go out in segments
+	SNRMParameters     string `toml:"snrm_parameters"`     // auto, always, never
+	ListMax            *int   `toml:"list_max"`            // attributes in a list
+}
+
+func (w *Workarounds) inherit(d *Workarounds) {
+	w.AssumeConformance = cmp.Or(w.AssumeConformance, d.AssumeConformance)
+	w.ClientSegmentation = cmp.Or(w.ClientSegmentation, d.ClientSegmentation)
+	w.SNRMParameters = cmp.Or(w.SNRMParameters, d.SNRMParameters)
+	w.ListMax = cmp.Or(w.ListMax, d.ListMax)
 }
 
 // inherit takes over what is not set from the defaults at the top.
@@ -64,11 +90,19 @@ func (s *Settings) inherit(d *Settings) {
 	s.ClientAddress = cmp.Or(s.ClientAddress, d.ClientAddress)
 	s.Authentication = cmp.Or(s.Authentication, d.Authentication)
 	s.Password = cmp.Or(s.Password, d.Password)
+	s.KeepOpen = cmp.Or(s.KeepOpen, d.KeepOpen)
+	s.MaxInfo = cmp.Or(s.MaxInfo, d.MaxInfo)
+	s.Window = cmp.Or(s.Window, d.Window)
+	s.MaxPDU = cmp.Or(s.MaxPDU, d.MaxPDU)
+	s.MaxAPDU = cmp.Or(s.MaxAPDU, d.MaxAPDU)
+	s.MaxDepth = cmp.Or(s.MaxDepth, d.MaxDepth)
+	s.MaxBlocks = cmp.Or(s.MaxBlocks, d.MaxBlocks)
 	s.Method = cmp.Or(s.Method, d.Method)
 	s.Layout = cmp.Or(s.Layout, d.Layout)
 	s.Measurement = cmp.Or(s.Measurement, d.Measurement)
 	s.MeterTimezone = cmp.Or(s.MeterTimezone, d.MeterTimezone)
 	s.Deviation = cmp.Or(s.Deviation, d.Deviation)
+	s.Workarounds.inherit(&d.Workarounds)
 }
 
 // A Request reads items from one meter, or from several at the addresses of a
