@@ -55,18 +55,41 @@ func median(values []float64) float64 {
 // environment is what the measurements work with.
 type environment struct{ root, binary string }
 
+// group is a set of figures that are measured together.
+type group struct {
+	name    string
+	measure func(context.Context, environment) ([]figure, error)
+}
+
+func groups() []group {
+	return []group{
+		{"codec", benchmarks}, {"getlist", getList}, {"trips", roundTrips}, {"steady", steady},
+		{"start", startTimes}, {"memory", memory}, {"size", size}, {"load", manyMeters}, {"cost", pollCost},
+	}
+}
+
 func main() {
 	binary := flag.String("binary", "bin/telegraf-dlms", "our program")
+	meters := flag.Int("fleet", 0, "play so many meters instead, until standard input ends")
+	dead := flag.Int("dead", 0, "one in so many of them is silent")
+	only := flag.String("only", "", "one group of figures: codec, getlist, trips, steady, start, memory, size, load, cost")
 	flag.Parse()
+	if *meters > 0 {
+		if err := serveFleet(*meters, *dead); err != nil {
+			fmt.Fprintln(os.Stderr, "fleet:", err)
+			os.Exit(1)
+		}
+		return
+	}
 	ctx, cancel := context.WithTimeout(context.Background(), benchTimeout)
 	defer cancel()
-	if err := run(ctx, *binary); err != nil {
+	if err := run(ctx, *binary, *only); err != nil {
 		fmt.Fprintln(os.Stderr, "bench:", err)
 		os.Exit(1)
 	}
 }
 
-func run(ctx context.Context, binary string) error {
+func run(ctx context.Context, binary, only string) error {
 	root, err := peer.Root()
 	if err != nil {
 		return err
@@ -79,10 +102,11 @@ func run(ctx context.Context, binary string) error {
 	var text strings.Builder
 	table := tabwriter.NewWriter(&text, 0, 0, 3, ' ', 0)
 	fmt.Fprintln(table, "FIGURE\tMEASURED\tTARGET\t")
-	for _, measure := range []func(context.Context, environment) ([]figure, error){
-		benchmarks, getList, roundTrips, startTimes, memory, size,
-	} {
-		figures, err := measure(ctx, e)
+	for _, group := range groups() {
+		if only != "" && group.name != only {
+			continue
+		}
+		figures, err := group.measure(ctx, e)
 		if err != nil {
 			return err
 		}
