@@ -12,6 +12,11 @@ func ContactLadder() Ladder {
 	return Ladder{0, time.Minute, 2 * time.Minute, 5 * time.Minute, 10 * time.Minute}
 }
 
+// RepeatLadder is for a run at a certain time that failed.
+func RepeatLadder() Ladder {
+	return Ladder{30 * time.Second, time.Minute, 2 * time.Minute, 5 * time.Minute, 10 * time.Minute}
+}
+
 // LoginLadder is for a device that refuses the login: 15 minutes, doubling to
 // 24 hours, because meters lock after some wrong passwords.
 func LoginLadder() Ladder {

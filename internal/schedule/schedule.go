@@ -15,9 +15,12 @@ const (
 	Gather  Method = 1 // each tick from outside
 	Once    Method = 2 // at start, repeated until it first succeeds
 	Polling Method = 3 // at start, then every interval
+	Clock   Method = 4 // at times of the day
+	Crontab Method = 5 // when an expression says so
+	Event   Method = 6 // when it is triggered
 )
 
-var methodNames = [...]string{Gather: "gather", Once: "once", Polling: "polling"}
+var methodNames = [...]string{Gather: "gather", Once: "once", Polling: "polling", Clock: "times", Crontab: "cron", Event: "event"}
 
 // String is the method's name in the configuration.
 func (m Method) String() string {
@@ -37,12 +40,21 @@ func ParseMethod(name string) (Method, bool) {
 	return 0, false
 }
 
-// A Schedule is a method with its interval: the pause between two polls, and
-// the shortest pause before a once request is repeated.
+// A Schedule is a method with what it needs: the pause between two polls, and
+// the shortest pause before a once request is repeated; the times, or the
+// expression.
 type Schedule struct {
 	Method   Method
 	Interval time.Duration
+	Times    *Times
+	Cron     *Cron
+
+	Grace  time.Duration // how late a run may begin that was missed
+	Window time.Duration // how long a failed run is repeated
 }
+
+// ByClock reports whether the runs are instants of the wall clock.
+func (s Schedule) ByClock() bool { return s.Method == Clock || s.Method == Crontab }
 
 // First returns the first instant at which a request is due by itself. ok is
 // false if it waits for a tick.
@@ -50,9 +62,62 @@ func (s Schedule) First(start time.Time) (due time.Time, ok bool) {
 	switch s.Method {
 	case Once, Polling:
 		return start, true
+	case Clock:
+		return s.Times.Next(start), true
+	case Crontab:
+		return s.Cron.First()
 	default:
 		return time.Time{}, false
 	}
+}
+
+// after is the first instant of the clock after t.
+func (s Schedule) after(t time.Time) (time.Time, bool) {
+	if s.Method == Clock {
+		return s.Times.Next(t), true
+	}
+	return s.Cron.Next(t)
+}
+
+// mostMissed is how many missed instants are counted one by one.
+const mostMissed = 10000
+
+// Missed looks at a request of the clock that was due at an instant and can run
+// now. Of all instants that have come since, the last one is run, if it is not
+// older than the grace; missed counts the others. next is the first one to
+// come; zero if there is none.
+func (s Schedule) Missed(due, now time.Time) (instant time.Time, run bool, missed int, next time.Time) {
+	for instant = due; ; instant = next {
+		var ok bool
+		if next, ok = s.after(instant); !ok {
+			next = time.Time{}
+		}
+		if !ok || next.After(now) {
+			break
+		}
+		if missed++; missed >= mostMissed { // a host that slept for long
+			if again, ok := s.after(now.Add(-s.Grace)); ok && again.After(next) {
+				next = again
+			}
+		}
+	}
+	if run = now.Sub(instant) <= s.Grace; !run {
+		missed++
+	}
+	return instant, run, missed, next
+}
+
+// Until returns how long a run of the clock that failed may be repeated: for
+// the window, at most until half of the time to the next run has passed.
+func (s Schedule) Until(instant, next time.Time) time.Time {
+	end := instant.Add(s.Window)
+	if next.IsZero() {
+		return end
+	}
+	if half := instant.Add(next.Sub(instant) / 2); half.Before(end) {
+		return half
+	}
+	return end
 }
 
 // AfterPoll returns when a polled request that was due and has been started is
@@ -88,6 +153,10 @@ func (s Schedule) Next(now time.Time, n int) []time.Time {
 	case Polling:
 		for i := range n {
 			list = append(list, now.Add(time.Duration(i)*s.Interval))
+		}
+	case Clock, Crontab:
+		for at, ok := s.First(now); ok && len(list) < n; at, ok = s.after(at) {
+			list = append(list, at)
 		}
 	default:
 	}

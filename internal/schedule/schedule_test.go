@@ -17,7 +17,7 @@ func TestMethodNames(t *testing.T) {
 		require.True(t, ok)
 		require.Equal(t, m, got)
 	}
-	for _, s := range []string{"", "Gather", "cron"} {
+	for _, s := range []string{"", "Gather", "crontab"} {
 		_, ok := ParseMethod(s)
 		require.False(t, ok, s)
 	}
