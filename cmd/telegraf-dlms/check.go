@@ -66,7 +66,7 @@ func writePlan(w io.Writer, file string, plan []dlms_cosem.PlannedRequest, now t
 // physical addresses.
 func alike(a, b dlms_cosem.PlannedRequest) bool {
 	return a.Enabled == b.Enabled && a.Logical == b.Logical && a.Framing == b.Framing && a.Client == b.Client &&
-		a.Login == b.Login && a.Method == b.Method && a.Interval == b.Interval && a.Timeout == b.Timeout &&
+		a.Login == b.Login && a.Method == b.Method && a.Interval == b.Interval && a.When == b.When && a.Timezone == b.Timezone && a.Timeout == b.Timeout &&
 		a.Layout == b.Layout && slices.Equal(a.Items, b.Items)
 }
 
@@ -137,19 +137,42 @@ func describeMethod(p dlms_cosem.PlannedRequest) string {
 		return "once, at start; repeated until it succeeds"
 	case "polling":
 		return "at start and every " + shortDuration(p.Interval)
+	case "times", "cron":
+		return p.When + "; time zone " + p.Timezone
+	case "event":
+		return "when it is triggered: telegraf-dlms trigger " + shellWord(p.Name)
 	default:
 		return p.Method
 	}
 }
 
-// runTimes writes the times of runs; the date only where it changes.
+// shellWord quotes a name for a shell if it has to be.
+func shellWord(s string) string {
+	if strings.IndexFunc(s, func(r rune) bool {
+		return !(r == '-' || r == '_' || r == '.' || r >= '0' && r <= '9' || r >= 'a' && r <= 'z' || r >= 'A' && r <= 'Z')
+	}) < 0 {
+		return s
+	}
+	return "'" + strings.ReplaceAll(s, "'", `'\''`) + "'"
+}
+
+// runTimes writes the times of runs; the date only where it changes, and the
+// offset from UTC where the clocks change between them.
 func runTimes(runs []time.Time) []string {
+	offset := func(t time.Time) int {
+		_, seconds := t.Zone()
+		return seconds
+	}
+	changes := slices.ContainsFunc(runs, func(t time.Time) bool { return offset(t) != offset(runs[0]) })
 	out := make([]string, len(runs))
 	var before time.Time
 	for i, t := range runs {
 		layout := time.DateTime
 		if sameDay(t, before) {
 			layout = time.TimeOnly
+		}
+		if changes {
+			layout += " -0700"
 		}
 		out[i] = t.Format(layout)
 		before = t

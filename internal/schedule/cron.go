@@ -99,7 +99,7 @@ func ParseCron(expression string, start time.Time, location *time.Location) (*Cr
 	if err != nil {
 		return nil, err
 	}
-	if _, ok := c.First(); !ok {
+	if _, ok := c.First(start); !ok {
 		return nil, fmt.Errorf("it never fires: %s", c.never())
 	}
 	return c, nil
@@ -266,13 +266,14 @@ func (c *Cron) never() string {
 // Notes are what a user should know about how the expression was read.
 func (c *Cron) Notes() []string { return c.notes }
 
-// First returns the first instant at which it fires: the program's start, if
-// the expression asks for that. ok is false if there is none.
-func (c *Cron) First() (time.Time, bool) {
+// First returns the first instant at which it fires for a program that begins
+// to run requests at now: at once, if the expression asks for that. ok is false
+// if there is none.
+func (c *Cron) First(now time.Time) (time.Time, bool) {
 	if c.atStart {
-		return c.start, true
+		return now, true
 	}
-	return c.Next(c.start)
+	return c.Next(now)
 }
 
 // Next returns the first instant after t at which it fires.

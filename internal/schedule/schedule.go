@@ -65,7 +65,7 @@ func (s Schedule) First(start time.Time) (due time.Time, ok bool) {
 	case Clock:
 		return s.Times.Next(start), true
 	case Crontab:
-		return s.Cron.First()
+		return s.Cron.First(start)
 	default:
 		return time.Time{}, false
 	}

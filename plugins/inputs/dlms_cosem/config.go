@@ -9,7 +9,6 @@ import (
 
 	"github.com/telegraf-dlms/telegraf-dlms/dlms"
 	"github.com/telegraf-dlms/telegraf-dlms/dlms/acse"
-	"github.com/telegraf-dlms/telegraf-dlms/internal/schedule"
 )
 
 // Address limits of IEC 62056-46, and our words for them.
@@ -35,9 +34,6 @@ func linkPreset(link string) preset {
 		return preset{5 * time.Second, 5 * time.Second, 30 * time.Second}
 	}
 }
-
-// defaultInterval is the pause between polls.
-const defaultInterval = 10 * time.Second
 
 // checkSettings reports values that are wrong whatever stands around them.
 func checkSettings(sc scope, s *Settings) {
@@ -71,16 +67,23 @@ func checkSettings(sc scope, s *Settings) {
 		}
 	}
 	checkLimits(sc, s)
-	sc.oneOf("method", s.Method, "gather", "once", "polling")
+	sc.oneOf("method", s.Method, "gather", "once", "polling", "times", "cron", "event")
+	checkDuration(sc, "misfire_grace", s.MisfireGrace, 0, 24*time.Hour)
+	checkDuration(sc, "retry_window", s.RetryWindow, 0, 7*24*time.Hour)
+	if _, err := loadZone(s.Timezone); err != nil {
+		sc.bad("timezone", strconv.Quote(s.Timezone), noZone)
+	}
 	sc.oneOf("layout", s.Layout, "obis", "wide")
 	if s.Measurement == statusMeasurement {
 		sc.bad("measurement", strconv.Quote(s.Measurement), "this name belongs to the status metrics")
 	}
 	if _, err := loadZone(s.MeterTimezone); err != nil {
-		sc.bad("meter_timezone", strconv.Quote(s.MeterTimezone), `not a time zone: "Local", "UTC" or a name like "Europe/Berlin" is expected`)
+		sc.bad("meter_timezone", strconv.Quote(s.MeterTimezone), noZone)
 	}
 	sc.oneOf("deviation", s.Deviation, "auto", "standard", "inverted", "ignore")
 }
+
+const noZone = `not a time zone: "Local", "UTC" or a name like "Europe/Berlin" is expected`
 
 func checkDuration(sc scope, key string, d Duration, low, high time.Duration) {
 	switch {
@@ -302,14 +305,4 @@ func buildAddresses(sc requestScope, s *Settings, r *request) {
 		}
 		r.devices = append(r.devices, &device{physical: p, tag: strconv.Itoa(int(p))})
 	}
-}
-
-// buildSchedule fills in when the request runs.
-func buildSchedule(sc requestScope, s *Settings, interval Duration, r *request) {
-	checkDuration(sc.scope, "interval", interval, 1, 365*24*time.Hour)
-	method, ok := schedule.ParseMethod(s.Method)
-	if !ok {
-		method = schedule.Gather
-	}
-	r.schedule = schedule.Schedule{Method: method, Interval: interval.Or(defaultInterval)}
 }

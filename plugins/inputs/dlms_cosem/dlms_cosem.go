@@ -83,7 +83,7 @@ func (d *DLMS) Init() error {
 	}
 	d.slots = make(chan struct{}, dialsAtOnce)
 	d.requests = nil
-	p := &problems{}
+	p, start := &problems{}, time.Now()
 	checkSettings(scope{p: p}, &d.Settings)
 	if d.Password.source != "" && !d.anyLow() {
 		scope{p: p}.bad("password", "", `without authentication = "low" it is never sent: add that, or remove the password`)
@@ -102,7 +102,7 @@ func (d *DLMS) Init() error {
 			}
 			names[c.Name] = true
 		}
-		r := buildRequest(sc, c, &d.Settings)
+		r := buildRequest(sc, c, &d.Settings, start)
 		kinds.claim(sc, r)
 		d.requests = append(d.requests, r)
 	}

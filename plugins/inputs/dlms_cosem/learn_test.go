@@ -214,7 +214,7 @@ func TestMemoryKeepsAll(t *testing.T) {
 	m.learned = learned{Name: "4d31", Firmware: "7631", Inactivity: &seconds, ScalersAt: time.Unix(1, 0).UTC(),
 		Scalers: map[attributeKey]cosem.ScalerUnit{attributeKey(at): {Scaler: -3, Unit: 30}},
 		Classes: map[attributeKey]cosem.ClassID{attributeKey(at): 4}, Untold: map[attributeKey]time.Time{attributeKey(at): time.Unix(3, 0).UTC()},
-		Link:    dlms.Learned{MaxInfo: 64, SNRM: dlms.SNRMPlain, ListMax: 5}, LinkAt: time.Unix(2, 0).UTC(), Inverted: true}
+		Link: dlms.Learned{MaxInfo: 64, SNRM: dlms.SNRMPlain, ListMax: 5}, LinkAt: time.Unix(2, 0).UTC(), Inverted: true}
 	m.changed()
 	require.NoError(t, m.save(k))
 	require.NoError(t, m.save(k))

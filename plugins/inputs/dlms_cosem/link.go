@@ -2,7 +2,6 @@ package dlms_cosem
 
 import (
 	"context"
-	"math/rand/v2"
 	"sync"
 	"time"
 
@@ -27,23 +26,14 @@ type link struct {
 	tickGap  time.Duration // between the last two; 0: not known
 }
 
-// job is a request in the queue of its link.
-type job struct {
-	r       *request
-	due     time.Time // zero: not due
-	running bool
-	skipped int // ticks that found it due or running, since its last run
-	list    []*station
-}
-
 // station is a device as one job sees it.
 type station struct {
 	*device
 	health *health
 	memory *memory
 	plan   *reads           // what has to be read; nil: not known yet
-	done   bool             // a once request has succeeded here
-	again  schedule.Backoff // between the repetitions of a once request
+	wanted bool             // it has to be run: not yet, or not with success
+	again  schedule.Backoff // between the repetitions of a once request or of a run of the clock
 	log    errorLog
 }
 
@@ -55,6 +45,10 @@ func newLink(d *DLMS, e endpoint, out *output) *link {
 // the same way share its back-off.
 func (l *link) add(r *request) {
 	j := &job{r: r}
+	ladder := schedule.ContactLadder()
+	if r.schedule.ByClock() {
+		ladder = schedule.RepeatLadder()
+	}
 	for _, dev := range r.devices {
 		key := r.deviceKey(dev)
 		h := l.health[key]
@@ -67,7 +61,7 @@ func (l *link) add(r *request) {
 			m = newMemory(r.memoryKey(dev))
 			l.memories[m.key] = m
 		}
-		j.list = append(j.list, &station{device: dev, health: h, memory: m, again: schedule.Backoff{Ladder: schedule.ContactLadder()}, log: errorLog{seen: map[string]string{}}})
+		j.list = append(j.list, &station{device: dev, health: h, memory: m, again: schedule.Backoff{Ladder: ladder}, log: errorLog{seen: map[string]string{}}})
 	}
 	l.queue = append(l.queue, j)
 }
@@ -75,108 +69,6 @@ func (l *link) add(r *request) {
 // shared reports whether somebody waits while a dead device is tried.
 func (l *link) shared() bool {
 	return len(l.queue) > 1 || len(l.queue[0].list) > 1
-}
-
-// begin sets what is due by itself. Many links do not all begin at once.
-func (l *link) begin(now time.Time, links int) {
-	l.resident = true
-	for _, j := range l.queue {
-		due, ok := j.r.schedule.First(now)
-		if !ok {
-			continue
-		}
-		if links >= jitterFrom {
-			due = due.Add(rand.N(min(time.Duration(links)*jitterLink, j.r.schedule.Interval))) //nolint:gosec // no secret
-		}
-		j.due = due
-	}
-}
-
-// tick makes the gather requests due.
-func (l *link) tick(now time.Time) {
-	l.mu.Lock()
-	gap := now.Sub(l.lastTick)
-	for _, j := range l.queue {
-		if j.r.schedule.Method == schedule.Gather {
-			if !l.lastTick.IsZero() {
-				l.tickGap = gap
-			}
-			l.lastTick = now
-		}
-		switch {
-		case j.r.schedule.Method != schedule.Gather:
-		case j.running || !j.due.IsZero():
-			j.skipped++
-		default:
-			j.due = now
-		}
-	}
-	l.mu.Unlock()
-	select {
-	case l.wake <- struct{}{}:
-	default:
-	}
-}
-
-// take returns the request that is due first, of several the first in the
-// file; nil if none is, and how long until one is (negative: none is known).
-func (l *link) take(now time.Time) (j *job, wait time.Duration) {
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	for _, c := range l.queue {
-		if !c.due.IsZero() && (j == nil || c.due.Before(j.due)) {
-			j = c
-		}
-	}
-	if j == nil {
-		return nil, -1
-	}
-	if j.due.After(now) {
-		return nil, j.due.Sub(now)
-	}
-	j.running = true
-	return j, 0
-}
-
-// started sets when a polled request is due again.
-func (l *link) started(j *job, now time.Time) (skipped int) {
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	due := j.due
-	j.due = time.Time{}
-	if j.r.schedule.Method == schedule.Polling {
-		j.due = j.r.schedule.AfterPoll(due, now)
-	}
-	skipped, j.skipped = j.skipped, 0
-	return skipped
-}
-
-// finished sets when a once request that failed is due again.
-func (l *link) finished(j *job, now time.Time) {
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	j.running = false
-	if j.r.schedule.Method != schedule.Once {
-		return
-	}
-	var ready time.Time
-	open := false
-	for _, st := range j.list {
-		if st.done {
-			continue
-		}
-		until := st.health.until()
-		if st.again.Until().After(until) {
-			until = st.again.Until()
-		}
-		if !open || until.Before(ready) {
-			ready = until
-		}
-		open = true
-	}
-	if open {
-		j.due = j.r.schedule.AfterFailure(now, ready)
-	}
 }
 
 // loop runs what is due until ctx ends.
@@ -192,7 +84,7 @@ func (l *link) loop(ctx context.Context) {
 				if ctx.Err() != nil {
 					return
 				}
-				if !st.done {
+				if st.wanted {
 					l.runDevice(ctx, j, st, skipped)
 				}
 			}
@@ -204,7 +96,7 @@ func (l *link) loop(ctx context.Context) {
 		}
 		var due <-chan time.Time
 		if wait >= 0 {
-			timer.Reset(wait)
+			timer.Reset(l.patience(wait))
 			due = timer.C
 		}
 		select {
@@ -225,8 +117,12 @@ func (l *link) runDevice(ctx context.Context, j *job, st *station, skipped int) 
 		return
 	}
 	o := l.run(ctx, j.r, st, st.health.attempt(j.r, l.shared()))
-	st.done = j.r.schedule.Method == schedule.Once && o.complete
-	st.again.Fail(time.Now())
+	if o.complete {
+		st.wanted = false
+		st.again.Succeed()
+	} else {
+		st.again.Fail(time.Now())
+	}
 	l.pass(ctx, j.r, st, o, skipped)
 }
 

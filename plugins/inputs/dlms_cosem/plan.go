@@ -39,6 +39,7 @@ type request struct {
 	password  Secret
 
 	schedule schedule.Schedule
+	timezone *time.Location // of the schedule
 
 	wide        bool
 	measurement string
@@ -56,7 +57,7 @@ type device struct {
 }
 
 // buildRequest checks a request, merged with the defaults, and makes it ready.
-func buildRequest(sc scope, own *Request, top *Settings) *request {
+func buildRequest(sc scope, own *Request, top *Settings, start time.Time) *request {
 	checkSettings(sc, &own.Settings)
 	merged := own.Settings
 	merged.inherit(top)
@@ -83,7 +84,7 @@ func buildRequest(sc scope, own *Request, top *Settings) *request {
 		}
 	}
 	buildLink(rsc, &merged, r)
-	buildSchedule(rsc, &merged, own.Interval, r)
+	buildSchedule(rsc, &merged, own.Interval, start, r)
 	if zone, err := loadZone(merged.MeterTimezone); err == nil {
 		r.location = zone
 	} else {
@@ -212,6 +213,8 @@ type PlannedRequest struct {
 	Login     string // "none", "low"
 	Method    string
 	Interval  time.Duration
+	When      string // how times or cron were read; empty for other methods
+	Timezone  string // of times and cron
 	Timeout   time.Duration
 	Layout    string
 	Items     []PlannedItem
@@ -244,6 +247,13 @@ func (d *DLMS) Plan() []PlannedRequest {
 		}
 		if r.mechanism == acse.Low {
 			p.Login = "low"
+		}
+		switch r.schedule.Method {
+		case schedule.Clock:
+			p.When, p.Timezone = r.schedule.Times.String(), r.timezone.String()
+		case schedule.Crontab:
+			p.When, p.Timezone = r.schedule.Cron.String(), r.timezone.String()
+		default:
 		}
 		if r.wide {
 			p.Layout = "wide"

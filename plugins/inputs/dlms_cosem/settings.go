@@ -43,7 +43,12 @@ type Settings struct {
 	MaxDepth  *int   `toml:"max_depth"`
 	MaxBlocks *int   `toml:"max_blocks"`
 
-	Method string `toml:"method"`
+	Method       string   `toml:"method"`
+	Times        string   `toml:"times"`
+	Cron         string   `toml:"cron"`
+	Timezone     string   `toml:"timezone"`
+	MisfireGrace Duration `toml:"misfire_grace"`
+	RetryWindow  Duration `toml:"retry_window"`
 
 	Layout        string `toml:"layout"`
 	Measurement   string `toml:"measurement"`
@@ -98,6 +103,11 @@ func (s *Settings) inherit(d *Settings) {
 	s.MaxDepth = cmp.Or(s.MaxDepth, d.MaxDepth)
 	s.MaxBlocks = cmp.Or(s.MaxBlocks, d.MaxBlocks)
 	s.Method = cmp.Or(s.Method, d.Method)
+	s.Times = cmp.Or(s.Times, d.Times)
+	s.Cron = cmp.Or(s.Cron, d.Cron)
+	s.Timezone = cmp.Or(s.Timezone, d.Timezone)
+	s.MisfireGrace = cmp.Or(s.MisfireGrace, d.MisfireGrace)
+	s.RetryWindow = cmp.Or(s.RetryWindow, d.RetryWindow)
 	s.Layout = cmp.Or(s.Layout, d.Layout)
 	s.Measurement = cmp.Or(s.Measurement, d.Measurement)
 	s.MeterTimezone = cmp.Or(s.MeterTimezone, d.MeterTimezone)
