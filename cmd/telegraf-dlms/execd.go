@@ -43,8 +43,10 @@ func (f *fileFlags) load(log telegraf.Logger) (*dlms_cosem.DLMS, bool) {
 	d, ok := input.(*dlms_cosem.DLMS)
 	if !ok {
 		log.Errorf("%s is not for this program", f.config)
+		return nil, false
 	}
-	return d, ok
+	d.ConfigPath = f.config
+	return d, true
 }
 
 // parts returns what a joined error consists of.

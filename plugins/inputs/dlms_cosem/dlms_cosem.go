@@ -16,6 +16,7 @@ import (
 
 	"github.com/telegraf-dlms/telegraf-dlms/dlms"
 	"github.com/telegraf-dlms/telegraf-dlms/internal/schedule"
+	"github.com/telegraf-dlms/telegraf-dlms/internal/state"
 )
 
 //go:embed sample.conf
@@ -27,9 +28,16 @@ var sampleConfig string
 type DLMS struct {
 	Settings
 
-	Request []Request `toml:"request"`
+	StateDir string    `toml:"state_dir"`
+	Request  []Request `toml:"request"`
 
 	Log telegraf.Logger `toml:"-"`
+
+	// ConfigPath is the configuration file, after which the state is named.
+	ConfigPath string `toml:"-"`
+
+	// State is where is kept what is learned; nil is a file in StateDir.
+	State *state.Store `toml:"-"`
 
 	// Dial opens a connection to an endpoint as it stands in the configuration;
 	// nil is the network. It may be called by several goroutines at once.
@@ -40,13 +48,16 @@ type DLMS struct {
 	OnRun func(Run) `toml:"-"`
 
 	requests []*request
+	kept     *state.Store
 	slots    chan struct{} // connections being opened
 
-	links   []*link
-	cancel  context.CancelFunc
-	running sync.WaitGroup
-	ticked  atomic.Bool
-	out     *output
+	links  []*link
+	cancel context.CancelFunc
+
+	closeState func()
+	running    sync.WaitGroup
+	ticked     atomic.Bool
+	out        *output
 }
 
 // Run is one finished run of a request on one device.
@@ -131,6 +142,7 @@ func (d *DLMS) anyLow() bool {
 func (d *DLMS) Start(acc telegraf.Accumulator) error {
 	ctx, cancel := context.WithCancel(context.Background())
 	d.cancel = cancel
+	d.closeState = d.openState()
 	d.out = newOutput(acc)
 	d.ticked.Store(false)
 	d.links = d.newLinks(d.out, nil)
@@ -201,6 +213,7 @@ func (d *DLMS) Stop() {
 		d.Log.Warnf("Some links did not end within %s and are left behind", stopPatience)
 	}
 	d.out.close()
+	d.closeState()
 }
 
 // newLinks groups the requests by endpoint, in the order of the file. only

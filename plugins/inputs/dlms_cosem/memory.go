@@ -86,7 +86,7 @@ func newMemory(key string) *memory {
 	return &memory{key: key, refused: map[cosem.Attribute]refusal{}, raws: map[*item]float64{}}
 }
 
-// keeper is the state file.
+// keeper is where a memory is kept: the state file.
 type keeper interface {
 	Load(bucket, key string, v any) (found bool, err error)
 	Save(bucket, key string, v any) error

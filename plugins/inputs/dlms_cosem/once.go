@@ -11,6 +11,8 @@ import (
 	"time"
 
 	"github.com/influxdata/telegraf"
+
+	"github.com/telegraf-dlms/telegraf-dlms/internal/state"
 )
 
 // RunOnce runs each enabled request, or the one that is named, one time,
@@ -30,6 +32,7 @@ func (d *DLMS) RunOnce(ctx context.Context, acc telegraf.Accumulator, name strin
 	if name != "" && !found {
 		return 0, fmt.Errorf("there is no request %q: there is %s", name, d.requestNames())
 	}
+	defer d.openState()()
 	out := newOutput(acc)
 	defer out.close()
 	links := d.newLinks(out, func(r *request) bool { return r.enabled && (name == "" || r.name == name) })
@@ -116,6 +119,7 @@ func (d *DLMS) ReadOnce(ctx context.Context) ([]Reading, error) {
 		list []Reading
 		errs []error
 	)
+	d.kept = state.Memory() // people are shown what the meter says now
 	l := newLink(d, d.requests[0].endpoint, newOutput(nil))
 	l.out.close()
 	l.add(d.requests[0])

@@ -53,7 +53,7 @@ func (s *session) outcome(ctx context.Context, short time.Duration) *outcome {
 	o := &outcome{at: time.Now()}
 	s.o = o
 	m := s.memory()
-	if err := m.load(s.l.d.keeper()); err != nil {
+	if err := m.load(s.l.d.kept); err != nil {
 		s.l.d.Log.Warnf("%s: What was learned in earlier runs cannot be used: %v; it is learned anew", s.r.where(s.st.device), err)
 	}
 	m.age(o.at)
@@ -71,7 +71,7 @@ func (s *session) outcome(ctx context.Context, short time.Duration) *outcome {
 	}
 	o.canceled = err != nil && ctx.Err() != nil
 	s.conclude(err)
-	if err := m.save(s.l.d.keeper()); err != nil {
+	if err := m.save(s.l.d.kept); err != nil {
 		s.l.d.Log.Warnf("%s: What was learned cannot be kept for the next start: %v", s.r.where(s.st.device), err)
 	}
 	return o

@@ -1,8 +1,51 @@
 package dlms_cosem
 
-type forgetful struct{}
+import (
+	"errors"
 
-func (forgetful) Load(string, string, any) (bool, error) { return false, nil }
-func (forgetful) Save(string, string, any) error         { return nil }
+	"github.com/telegraf-dlms/telegraf-dlms/internal/state"
+)
 
-func (d *DLMS) keeper() keeper { return forgetful{} }
+// openState opens the state of the configuration; the function it returns closes
+// it. What cannot be used is warned about, and the program goes on without:
+// meters are learned anew at each start then.
+func (d *DLMS) openState() (closeState func()) {
+	if d.State != nil {
+		d.kept = d.State
+		return func() {}
+	}
+	dir, err := state.Dir(d.StateDir)
+	var s *state.Store
+	if err == nil {
+		s, err = state.Open(dir, d.ConfigPath)
+	}
+	var locked *state.LockedError
+	switch {
+	case errors.As(err, &locked):
+		d.Log.Warnf("State: %v: what this one learns about meters is forgotten at its end", err)
+	case err != nil:
+		d.Log.Warnf("State: %v; until then what is learned about meters is forgotten at the end (state_dir sets the directory)", err)
+	case s.Lost():
+		d.Log.Warnf("State: %s is gone: what was known about the meters is learned anew", s.Path())
+	default:
+	}
+	if err != nil {
+		s = state.Memory()
+	}
+	d.kept = s
+	d.forgetOthers()
+	return func() { _ = s.Close() }
+}
+
+// forgetOthers drops what is known about devices that are not configured any more.
+func (d *DLMS) forgetOthers() {
+	configured := map[string]bool{}
+	for _, r := range d.requests {
+		for _, dev := range r.devices {
+			configured[r.memoryKey(dev)] = true
+		}
+	}
+	if err := d.kept.Keep(metersBucket, func(key string) bool { return configured[key] }); err != nil {
+		d.Log.Warnf("State: %v", err)
+	}
+}

@@ -22,6 +22,7 @@ import (
 	"github.com/telegraf-dlms/telegraf-dlms/dlms/dlmstest"
 	"github.com/telegraf-dlms/telegraf-dlms/dlms/dlmstest/fault"
 	"github.com/telegraf-dlms/telegraf-dlms/internal/simmeter"
+	"github.com/telegraf-dlms/telegraf-dlms/internal/state"
 )
 
 func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
@@ -273,6 +274,7 @@ func plugin(t testing.TB, n *network, conf string) (*DLMS, *journal) {
 	d := decodeConf(t, conf)
 	j := &journal{}
 	d.Log = j
+	d.State = state.Memory()
 	if n != nil {
 		d.Dial = n.dial
 	}
