@@ -149,6 +149,7 @@ func dumpOn(ctx context.Context, d *dlms_cosem.DLMS, poll time.Duration, count i
 			cancel()
 		}
 	}
+	defer serveControl(d, log)()
 	if err := execd.Run(ctx, execd.Options{Input: d, PollInterval: poll, Stdout: out, Log: log}); err != nil {
 		log.Error(err)
 		return exitFailed

@@ -74,6 +74,7 @@ func runExecd(ctx context.Context, c *command, s streams, args []string) int {
 	if !ok {
 		return exitUsage
 	}
+	defer serveControl(d, log)()
 	err := execd.Run(ctx, execd.Options{Input: d, PollInterval: *poll, Stdin: s.in, Stdout: s.out, Log: log})
 	if err != nil {
 		log.Error(err)

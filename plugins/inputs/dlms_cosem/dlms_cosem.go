@@ -52,6 +52,7 @@ type DLMS struct {
 	slots    chan struct{} // connections being opened
 
 	links  []*link
+	live   atomic.Pointer[[]*link] // the same between Start and Stop, for Trigger
 	cancel context.CancelFunc
 
 	closeState func()
@@ -151,6 +152,7 @@ func (d *DLMS) Start(acc telegraf.Accumulator) error {
 		l.begin(now, len(d.links))
 		d.running.Go(func() { l.loop(ctx) })
 	}
+	d.live.Store(&d.links)
 	if d.wants(schedule.Gather) {
 		d.running.Go(func() { d.watchTicks(ctx) })
 	}
@@ -198,6 +200,7 @@ func (d *DLMS) Stop() {
 	if d.cancel == nil {
 		return
 	}
+	d.live.Store(nil)
 	d.cancel()
 	d.cancel = nil
 	ended := make(chan struct{})

@@ -87,7 +87,7 @@ func buildCron(sc requestScope, s *Settings, start time.Time, r *request) {
 
 // Trigger makes a request with method event due. One that is still waiting or
 // running is not queued again; the trigger is counted as skipped. It may be
-// called by several goroutines at once, between Start and Stop.
+// called by several goroutines at once, at any time.
 func (d *DLMS) Trigger(name string) error {
 	for _, r := range d.requests {
 		if r.name != name {
@@ -100,9 +100,11 @@ func (d *DLMS) Trigger(name string) error {
 			return fmt.Errorf("request %q is not enabled", name)
 		default:
 		}
-		for _, l := range d.links {
-			if l.trigger(r, time.Now()) {
-				return nil
+		if links := d.live.Load(); links != nil {
+			for _, l := range *links {
+				if l.trigger(r, time.Now()) {
+					return nil
+				}
 			}
 		}
 		return fmt.Errorf("request %q is not running", name)
