@@ -80,7 +80,7 @@ func (a *Association) roundTrip(ctx context.Context, op operation, q *xdlms.GetR
 	}
 	answer, err := a.c.link.exchange(ctx, op, apdu, e)
 	if err != nil {
-		if !a.c.link.open() || a.c.unproven && !a.c.cfg.Datagram {
+		if !a.c.link.open() || a.c.unproven && !a.c.cfg.Datagram && ctx.Err() == nil {
 			a.lost = err
 		}
 		return xdlms.GetResponse{}, err

@@ -86,7 +86,7 @@ func TestConfigMistakes(t *testing.T) {
 		{"interval at the top", edit(endpoint, `+interval = "10s"`), []string{"3: interval is not allowed here: set it in the request, or as interval of [[inputs.execd]] for requests with method gather"}},
 		{"tags at the top", edit(table, `+tags = { a = "b" }`), []string{"2: tags is not allowed here: put them into the request as [inputs.dlms_cosem.request.tags], or into [inputs.execd.tags] of Telegraf's own configuration"}},
 		{"name_override at the top", edit(table, `+name_override = "x"`), []string{"2: name_override is not allowed here: use measurement"}},
-		{"unknown word", edit(name, `+method = "cron"`), []string{`5: request "main meter": method = "cron": allowed are "gather", "once" and "polling"`}},
+		{"unknown word", edit(name, `+method = "crontab"`), []string{`5: request "main meter": method = "crontab": allowed are "gather", "once", "polling", "times", "cron" and "event"`}},
 		{"bad duration", edit(name, `+interval = "10"`), []string{`5: request "main meter": interval = "10": not a duration: a number with its unit is expected, e.g. "500ms", "10s" or "15m"`}},
 		{"secret store", edit(name, "+authentication = \"low\"\npassword = \"@{store:key}\""), []string{`6: request "main meter": password: Telegraf's secret stores are not available here: use "file:/path" or "env:NAME"`}},
 		{"values of variables are not shown", edit(name, "+framing = \"${DLMS_TEST_SECRET}\""), []string{`5: request "main meter": framing = "${DLMS_TEST_SECRET}": allowed are "auto", "hdlc" and "wrapper"`}},

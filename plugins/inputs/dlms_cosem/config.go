@@ -66,6 +66,7 @@ func checkSettings(sc scope, s *Settings) {
 			sc.bad("password", "", "%v", err)
 		}
 	}
+	checkSerial(sc, s)
 	checkLimits(sc, s)
 	sc.oneOf("method", s.Method, "gather", "once", "polling", "times", "cron", "event")
 	checkDuration(sc, "misfire_grace", s.MisfireGrace, 0, 24*time.Hour)
@@ -204,6 +205,8 @@ func buildLink(sc requestScope, s *Settings, r *request) {
 		if known && r.endpoint.network == "udp" {
 			sc.bad("framing", `"hdlc"`, `HDLC does not go over UDP: use "wrapper", or tcp://`)
 		}
+	case known && r.endpoint.serial():
+		r.framing = dlms.HDLC
 	case s.Framing == "wrapper":
 		r.framing = dlms.Wrapper
 	case known && (r.endpoint.network == "udp" || r.endpoint.port() == wrapperPort):
@@ -223,6 +226,7 @@ func buildLink(sc requestScope, s *Settings, r *request) {
 	if s.Retries != nil {
 		r.retries = *s.Retries
 	}
+	buildSerial(sc, s, r)
 	buildLimits(s, r)
 	buildLogin(sc, s, r)
 	buildAddresses(sc, s, r)

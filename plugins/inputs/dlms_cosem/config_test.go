@@ -26,17 +26,17 @@ func mistakes() []mistake {
 	long := strings.Repeat("m", 70)
 	hdlc := "framing = \"hdlc\"\n"
 	return []mistake{
-		{"endpoint missing", "-", "", "", "request[0]", `request "r": endpoint: this key is required: supported are tcp://HOST:PORT and udp://HOST:PORT`},
-		{"endpoint without scheme", `endpoint = "10.0.0.5:4059"`, "", "", "endpoint", `endpoint = "10.0.0.5:4059": the scheme is missing: supported are tcp://HOST:PORT and udp://HOST:PORT`},
+		{"endpoint missing", "-", "", "", "request[0]", `request "r": endpoint: this key is required: supported are tcp://HOST:PORT, udp://HOST:PORT, and file:///dev/ttyUSB0 or file://COM3 for serial ports`},
+		{"endpoint without scheme", `endpoint = "10.0.0.5:4059"`, "", "", "endpoint", `endpoint = "10.0.0.5:4059": the scheme is missing: supported are tcp://HOST:PORT, udp://HOST:PORT, and file:///dev/ttyUSB0 or file://COM3 for serial ports`},
 		{"endpoint without port", `endpoint = "tcp://meter"`, "", "", "endpoint", `endpoint = "tcp://meter": the port is missing: DLMS over TCP and UDP has port 4059, e.g. tcp://meter:4059`},
-		{"endpoint serial", "", `endpoint = "file:///dev/ttyUSB0"`, "", "request[0].endpoint", `request "r": endpoint = "file:///dev/ttyUSB0": file:// is not supported: supported are tcp://HOST:PORT and udp://HOST:PORT`},
-		{"endpoint listening", "", `endpoint = "tcp-listen://:4059"`, "", "request[0].endpoint", `request "r": endpoint = "tcp-listen://:4059": tcp-listen:// is not supported: supported are tcp://HOST:PORT and udp://HOST:PORT`},
-		{"endpoint rfc2217", "", `endpoint = "rfc2217://h:1"`, "", "request[0].endpoint", `request "r": endpoint = "rfc2217://h:1": rfc2217:// is not supported: supported are tcp://HOST:PORT and udp://HOST:PORT`},
-		{"endpoint unknown scheme", "", `endpoint = "http://h:1"`, "", "request[0].endpoint", `request "r": endpoint = "http://h:1": unknown scheme "http": supported are tcp://HOST:PORT and udp://HOST:PORT`},
+		{"endpoint serial", "", `endpoint = "file://ttyUSB0"`, "", "request[0].endpoint", `request "r": endpoint = "file://ttyUSB0": not the name of a serial port: file:///dev/ttyUSB0, with three slashes, or file://COM3 is expected`},
+		{"endpoint listening", "", `endpoint = "tcp-listen://:4059"`, "", "request[0].endpoint", `request "r": endpoint = "tcp-listen://:4059": tcp-listen:// is not supported: supported are tcp://HOST:PORT, udp://HOST:PORT, and file:///dev/ttyUSB0 or file://COM3 for serial ports`},
+		{"endpoint rfc2217", "", `endpoint = "rfc2217://h:1"`, "", "request[0].endpoint", `request "r": endpoint = "rfc2217://h:1": rfc2217:// is not supported: supported are tcp://HOST:PORT, udp://HOST:PORT, and file:///dev/ttyUSB0 or file://COM3 for serial ports`},
+		{"endpoint unknown scheme", "", `endpoint = "http://h:1"`, "", "request[0].endpoint", `request "r": endpoint = "http://h:1": unknown scheme "http": supported are tcp://HOST:PORT, udp://HOST:PORT, and file:///dev/ttyUSB0 or file://COM3 for serial ports`},
 		{"endpoint bad port", "", `endpoint = "tcp://h:70000"`, "", "request[0].endpoint", `request "r": endpoint = "tcp://h:70000": port "70000": a number from 1 to 65535 is expected`},
-		{"endpoint with path", "", `endpoint = "tcp://h:1/x"`, "", "request[0].endpoint", `request "r": endpoint = "tcp://h:1/x": "/" does not belong into a host and port: supported are tcp://HOST:PORT and udp://HOST:PORT`},
-		{"endpoint without host", "", `endpoint = "tcp://:4059"`, "", "request[0].endpoint", `request "r": endpoint = "tcp://:4059": the host is missing: supported are tcp://HOST:PORT and udp://HOST:PORT`},
-		{"endpoint bare IPv6", "", `endpoint = "tcp://fe80::1:4059"`, "", "request[0].endpoint", `request "r": endpoint = "tcp://fe80::1:4059": not a host and port (an IPv6 address needs brackets): supported are tcp://HOST:PORT and udp://HOST:PORT`},
+		{"endpoint with path", "", `endpoint = "tcp://h:1/x"`, "", "request[0].endpoint", `request "r": endpoint = "tcp://h:1/x": "/" does not belong into a host and port: supported are tcp://HOST:PORT, udp://HOST:PORT, and file:///dev/ttyUSB0 or file://COM3 for serial ports`},
+		{"endpoint without host", "", `endpoint = "tcp://:4059"`, "", "request[0].endpoint", `request "r": endpoint = "tcp://:4059": the host is missing: supported are tcp://HOST:PORT, udp://HOST:PORT, and file:///dev/ttyUSB0 or file://COM3 for serial ports`},
+		{"endpoint bare IPv6", "", `endpoint = "tcp://fe80::1:4059"`, "", "request[0].endpoint", `request "r": endpoint = "tcp://fe80::1:4059": not a host and port (an IPv6 address needs brackets): supported are tcp://HOST:PORT, udp://HOST:PORT, and file:///dev/ttyUSB0 or file://COM3 for serial ports`},
 		{"framing needed", `endpoint = "tcp://h:7000"`, "", "", "request[0]", `request "r": framing: this key is required on TCP port 7000: "hdlc" for serial servers and modems, "wrapper" for meters with DLMS over TCP (only port 4059 is known to be "wrapper")`},
 		{"framing unknown", `framing = "mbus"`, "", "", "framing", `framing = "mbus": allowed are "auto", "hdlc" and "wrapper"`},
 		{"framing in wrong case", "", `framing = "HDLC"`, "", "request[0].framing", `request "r": framing = "HDLC": allowed are "auto", "hdlc" and "wrapper"`},
@@ -83,6 +83,11 @@ func mistakes() []mistake {
 		{"schedule's zone unknown", "", "method = \"cron\"\ntimezone = \"Mars/Olympus\"", "", "request[0].timezone", `request "r": timezone = "Mars/Olympus": not a time zone: "Local", "UTC" or a name like "Europe/Berlin" is expected`},
 		{"grace negative", "", `misfire_grace = "-1s"`, "", "request[0].misfire_grace", `request "r": misfire_grace = "-1s": must not be negative`},
 		{"window too long", "", `retry_window = "1000h"`, "", "request[0].retry_window", `request "r": retry_window = "1000h": must be at most 168h`},
+		{"seven data bits", "", `data_bits = 7`, "", "request[0].data_bits", `request "r": data_bits = 7: HDLC needs all 8 bits of a character: use 8`},
+		{"parity unknown", "", `parity = "mark"`, "", "request[0].parity", `request "r": parity = "mark": allowed are "none", "even" and "odd"`},
+		{"baud_rate out of range", "", `baud_rate = 0`, "", "request[0].baud_rate", `request "r": baud_rate = 0: out of range: 50 to 4000000 is allowed`},
+		{"rts unknown", "", `rts = "auto-send"`, "", "request[0].rts", `request "r": rts = "auto-send": allowed are "auto", "on", "off" and "send"`},
+		{"wrapper on a serial port", "", "endpoint = \"file:///dev/ttyS0\"\nframing = \"wrapper\"", "", "request[0].framing", `request "r": framing = "wrapper": serial ports carry HDLC: remove this key`},
 		{"keep_open unknown", "", `keep_open = "yes"`, "", "request[0].keep_open", `request "r": keep_open = "yes": allowed are "auto", "never" and "always"`},
 		{"max_info out of range", "", `max_info = 16`, "", "request[0].max_info", `request "r": max_info = 16: out of range: 32 to 2030 is allowed`},
 		{"window out of range", "", `window = 8`, "", "request[0].window", `request "r": window = 8: out of range: 1 to 7 is allowed`},
@@ -208,7 +213,7 @@ func TestKeysAmongTags(t *testing.T) {
 	require.Equal(t, "15m", d.requests[0].tags["interval"], "still a tag")
 
 	d, j = plugin(t, nil, conf("framing = \"hdlc\"", below(`endpoint = "tcp://h:1"`)))
-	require.EqualError(t, d.Init(), `request "x": endpoint: this key is required: supported are tcp://HOST:PORT and udp://HOST:PORT`)
+	require.EqualError(t, d.Init(), `request "x": endpoint: this key is required: supported are tcp://HOST:PORT, udp://HOST:PORT, and file:///dev/ttyUSB0 or file://COM3 for serial ports`)
 	require.Equal(t, []string{`W! request "x": tag "endpoint" has the name of a key` + advice}, j.at(""), "beside the mistake that came of it")
 
 	d, _ = plugin(t, nil, conf(top, below(`password = "SeSaMe42"`)))

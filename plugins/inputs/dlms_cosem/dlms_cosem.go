@@ -147,6 +147,9 @@ func (d *DLMS) Start(acc telegraf.Accumulator) error {
 	d.out = newOutput(acc)
 	d.ticked.Store(false)
 	d.links = d.newLinks(d.out, nil)
+	for _, l := range d.links {
+		l.openPort(ctx)
+	}
 	now := time.Now()
 	for _, l := range d.links {
 		l.begin(now, len(d.links))

@@ -4,10 +4,12 @@ import (
 	"context"
 	"fmt"
 	"net"
+	"path"
 	"strconv"
 	"strings"
 
 	"github.com/telegraf-dlms/telegraf-dlms/dlms"
+	"github.com/telegraf-dlms/telegraf-dlms/dlms/serial"
 )
 
 // wrapperPort is the registered port of DLMS/COSEM over TCP and UDP.
@@ -15,15 +17,18 @@ const wrapperPort = "4059"
 
 // endpoint is where a link goes. Two that are equal are the same link.
 type endpoint struct {
-	network string // "tcp" or "udp"
-	address string // host:port, normalised; also the tag source
+	network string // "tcp", "udp" or "file"
+	address string // host:port, normalised, or the name of a serial port; also the tag source
 }
+
+// serial reports whether it is a serial port.
+func (e endpoint) serial() bool { return e.network == "file" }
 
 func (e endpoint) String() string { return e.network + "://" + e.address }
 
-const endpointsSupported = "supported are tcp://HOST:PORT and udp://HOST:PORT"
+const endpointsSupported = "supported are tcp://HOST:PORT, udp://HOST:PORT, and file:///dev/ttyUSB0 or file://COM3 for serial ports"
 
-// parseEndpoint reads tcp://HOST:PORT or udp://HOST:PORT.
+// parseEndpoint reads tcp://HOST:PORT, udp://HOST:PORT or file://PORT.
 func parseEndpoint(s string) (endpoint, error) {
 	network, rest, ok := strings.Cut(s, "://")
 	if !ok {
@@ -32,7 +37,9 @@ func parseEndpoint(s string) (endpoint, error) {
 	network = strings.ToLower(network)
 	switch network {
 	case "tcp", "udp":
-	case "file", "rfc2217", "tcp-listen", "udp-listen":
+	case "file":
+		return parsePort(rest)
+	case "rfc2217", "tcp-listen", "udp-listen":
 		return endpoint{}, fmt.Errorf("%s:// is not supported: %s", network, endpointsSupported)
 	default:
 		return endpoint{}, fmt.Errorf("unknown scheme %q: %s", cleanText(network), endpointsSupported)
@@ -57,6 +64,22 @@ func parseEndpoint(s string) (endpoint, error) {
 	return endpoint{network: network, address: net.JoinHostPort(strings.ToLower(host), strconv.FormatUint(n, 10))}, nil
 }
 
+// parsePort reads the name of a serial port: a path, or COM3.
+func parsePort(name string) (endpoint, error) {
+	windows := len(name) > 3 && strings.EqualFold(name[:3], "COM")
+	if windows {
+		name = strings.ToUpper(name)
+	}
+	_, err := strconv.ParseUint(strings.TrimPrefix(name, "COM"), 10, 16)
+	if windows && err != nil || !windows && !strings.HasPrefix(name, "/") || cleanText(name) != name || strings.HasSuffix(name, "/") {
+		return endpoint{}, fmt.Errorf("not the name of a serial port: file:///dev/ttyUSB0, with three slashes, or file://COM3 is expected")
+	}
+	if !windows {
+		name = path.Clean(name)
+	}
+	return endpoint{network: "file", address: name}, nil
+}
+
 // port returns the port's digits.
 func (e endpoint) port() string {
 	_, port, _ := net.SplitHostPort(e.address)
@@ -68,6 +91,9 @@ func dial(ctx context.Context, address string) (dlms.Transport, error) {
 	e, err := parseEndpoint(address)
 	if err != nil {
 		return nil, err
+	}
+	if e.serial() {
+		return serial.Open(e.address, serial.Settings{})
 	}
 	var d net.Dialer
 	return d.DialContext(ctx, e.network, e.address)

@@ -12,6 +12,7 @@ import (
 
 	"github.com/telegraf-dlms/telegraf-dlms/dlms"
 	"github.com/telegraf-dlms/telegraf-dlms/dlms/acse"
+	"github.com/telegraf-dlms/telegraf-dlms/dlms/serial"
 	"github.com/telegraf-dlms/telegraf-dlms/dlms/xdlms"
 )
 
@@ -67,6 +68,8 @@ func Hint(err error) string {
 		return timeoutHint(timeout)
 	case errors.As(err, &protocol):
 		return brokenRules
+	case errors.Is(err, serial.ErrGone):
+		return "plug it in again: the next run opens it"
 	case errors.Is(err, io.EOF):
 		return "many meters take one client at a time, or close on a wrong framing or logical_address; is another client connected?"
 	case refusedPort(err) && overUDP(err):
@@ -80,7 +83,10 @@ func Hint(err error) string {
 
 func connectHint(e *connectError) string {
 	var dns *net.DNSError
+	var port *serial.OpenError
 	switch {
+	case errors.As(e.err, &port):
+		return portHint(port.Kind)
 	case errors.As(e.err, &dns):
 		return "the host name is not known: check endpoint, or give the IP address"
 	case refusedPort(e.err):
@@ -89,6 +95,25 @@ func connectHint(e *connectError) string {
 		return "there is no way to this host: check the address and the route"
 	case isTimeout(e.err):
 		return "the host does not answer: check the address, the power, and firewalls in between"
+	default:
+		return ""
+	}
+}
+
+func portHint(k serial.OpenKind) string {
+	switch k {
+	case serial.OpenMissing:
+		return "is the adapter plugged in? ls -l /dev/serial/by-id shows the ports and names that stay the same"
+	case serial.OpenBusy:
+		return "end the other program: a port has one user at a time"
+	case serial.OpenPermission:
+		return "add the user of this program to the group of the port, as a rule dialout, and start it again"
+	case serial.OpenNoPort:
+		return "check endpoint: a serial port is expected, like /dev/ttyUSB0"
+	case serial.OpenMode:
+		return "check baud_rate, parity and stop_bits: this adapter does not have them"
+	case serial.OpenDescriptors:
+		return "run serial meters and thousands of network meters in programs of their own"
 	default:
 		return ""
 	}

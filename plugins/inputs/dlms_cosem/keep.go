@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"github.com/telegraf-dlms/telegraf-dlms/dlms"
+	"github.com/telegraf-dlms/telegraf-dlms/dlms/serial"
 )
 
 // keepOpen says how long an association outlives its run.
@@ -49,6 +50,7 @@ type call struct {
 // callKey is all that two runs must have in common to share an association.
 type callKey struct {
 	device   deviceKey
+	line     serial.Settings
 	conn     dlms.ConnConfig
 	as       associationKey
 	password [sha256.Size]byte
@@ -57,6 +59,7 @@ type callKey struct {
 func (s *session) callKey(password [sha256.Size]byte) callKey {
 	return callKey{
 		device:   s.r.deviceKey(s.st.device),
+		line:     s.r.line,
 		conn:     s.r.connConfig(s.st.device, &memory{}), // what is learned meanwhile makes no difference
 		as:       s.r.association,
 		password: password,
@@ -122,7 +125,24 @@ func (l *link) part(err error) {
 	var reject *dlms.RejectError
 	var disconnected *dlms.DisconnectedError
 	fine := err == nil || errors.As(err, &reject) && reject.Err == nil || errors.As(err, &disconnected)
+	// A serial port stays open: it may power the head at its other end. What a meter that was too slow still sends is
+	// waited for before the next one is spoken to.
+	if l.endpoint.serial() && !connectionLost(err) {
+		l.unsettled = l.unsettled || !fine
+		return
+	}
 	if !fine || c.r.framing != dlms.HDLC {
+		l.hangUp()
+	}
+}
+
+// leave ends the association, and closes the connection unless it is a serial
+// port.
+func (l *link) leave() {
+	if l.call != nil && l.call.as != nil {
+		l.part(nil)
+	}
+	if !l.endpoint.serial() {
 		l.hangUp()
 	}
 }
@@ -158,7 +178,7 @@ func (l *link) rest(now time.Time, wait time.Duration) time.Duration {
 	case c == nil:
 		return -1
 	case c.as == nil || c.as.Lost() != nil:
-		l.hangUp()
+		l.leave()
 		return -1
 	case c.r.keepOpen == keepAlways:
 		return -1
@@ -171,7 +191,7 @@ func (l *link) rest(now time.Time, wait time.Duration) time.Duration {
 	left := limit - now.Sub(c.used)
 	next := l.expected(now, wait)
 	if left <= 0 || next < 0 || next > left {
-		l.hangUp()
+		l.leave()
 		return -1
 	}
 	return left

@@ -18,6 +18,8 @@ type link struct {
 	resident bool  // it runs for long, not once
 	call     *call // what is open; nil: nothing
 
+	unsettled bool // something may still come on a serial line
+
 	wake chan struct{} // a request has become due
 
 	mu       sync.Mutex    // guards the jobs' fields, and what follows: ticks come from another goroutine

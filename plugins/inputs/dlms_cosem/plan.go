@@ -12,6 +12,7 @@ import (
 
 	"github.com/telegraf-dlms/telegraf-dlms/dlms"
 	"github.com/telegraf-dlms/telegraf-dlms/dlms/acse"
+	"github.com/telegraf-dlms/telegraf-dlms/dlms/serial"
 	"github.com/telegraf-dlms/telegraf-dlms/internal/schedule"
 )
 
@@ -22,6 +23,7 @@ type request struct {
 	enabled bool
 
 	endpoint endpoint
+	line     serial.Settings // of a serial port
 	framing  dlms.Framing
 
 	client, logical uint16

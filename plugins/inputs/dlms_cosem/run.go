@@ -154,6 +154,16 @@ func (s *session) open(ctx context.Context, short time.Duration, login dlms.Asso
 		if err != nil {
 			return err
 		}
+		if port, ok := t.(line); ok {
+			if err := port.Configure(s.r.line, s.l.unsettled); err != nil {
+				_ = t.Close()
+				if reused {
+					continue // it was unplugged, or given up
+				}
+				return &connectError{endpoint: s.l.endpoint.address, err: err}
+			}
+			s.l.unsettled = false
+		}
 		cfg := s.r.connConfig(s.st.device, s.memory())
 		if short > 0 && s.st.health.bare() {
 			cfg.MaxInfo = bareInfo

@@ -17,6 +17,13 @@ type Settings struct {
 	Endpoint string `toml:"endpoint"`
 	Framing  string `toml:"framing"`
 
+	BaudRate *int   `toml:"baud_rate"`
+	DataBits *int   `toml:"data_bits"`
+	Parity   string `toml:"parity"`
+	StopBits *int   `toml:"stop_bits"`
+	DTR      string `toml:"dtr"`
+	RTS      string `toml:"rts"`
+
 	Link              string   `toml:"link"`
 	ReplyTimeout      Duration `toml:"reply_timeout"`
 	InterOctetTimeout Duration `toml:"inter_octet_timeout"`
@@ -78,6 +85,12 @@ func (w *Workarounds) inherit(d *Workarounds) {
 func (s *Settings) inherit(d *Settings) {
 	s.Endpoint = cmp.Or(s.Endpoint, d.Endpoint)
 	s.Framing = cmp.Or(s.Framing, d.Framing)
+	s.BaudRate = cmp.Or(s.BaudRate, d.BaudRate)
+	s.DataBits = cmp.Or(s.DataBits, d.DataBits)
+	s.Parity = cmp.Or(s.Parity, d.Parity)
+	s.StopBits = cmp.Or(s.StopBits, d.StopBits)
+	s.DTR = cmp.Or(s.DTR, d.DTR)
+	s.RTS = cmp.Or(s.RTS, d.RTS)
 	s.Link = cmp.Or(s.Link, d.Link)
 	s.ReplyTimeout = cmp.Or(s.ReplyTimeout, d.ReplyTimeout)
 	s.InterOctetTimeout = cmp.Or(s.InterOctetTimeout, d.InterOctetTimeout)
