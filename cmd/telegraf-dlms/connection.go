@@ -16,7 +16,13 @@ type connectionKey struct {
 
 func connectionKeys() []connectionKey {
 	return []connectionKey{
-		{"framing", false, "`NAME` auto, hdlc or wrapper; auto is wrapper on UDP and on TCP port 4059"},
+		{"framing", false, "`NAME` auto, hdlc or wrapper; auto is hdlc on serial ports, wrapper on UDP and on TCP port 4059"},
+		{"baud_rate", true, "`N` speed of a serial port (default 9600)"},
+		{"data_bits", true, "`N` bits of a character on a serial port (default 8)"},
+		{"parity", false, "`NAME` of a serial port: none, even or odd (default none)"},
+		{"stop_bits", true, "`N` on a serial port, 1 or 2 (default 1)"},
+		{"dtr", false, "`STATE` of a serial port: auto, on or off (default auto)"},
+		{"rts", false, "`STATE` of a serial port: auto, on, off or send, for RS-485 (default auto)"},
 		{"link", false, "`NAME` auto, local, gsm or nbiot: sets the timeouts (5s, 5s, 30s; gsm 30s, 30s, 3m; nbiot 60s, 60s, 10m)"},
 		{"reply_timeout", false, "`TIME` for one answer of the meter, as 500ms or 10s (default by link)"},
 		{"inter_octet_timeout", false, "`TIME` between two octets of an answer (default 500ms)"},
@@ -30,6 +36,9 @@ func connectionKeys() []connectionKey {
 		{"client_address", true, "`ADDRESS` of ours, which decides what may be seen (default 16, or 32 with authentication low)"},
 		{"authentication", false, "`NAME` none or low (default none)"},
 		{"password", false, "`SECRET` for authentication low: file:PATH, env:NAME or - (ask)"},
+		{"max_info", true, "`OCTETS` of an HDLC information field, 32 to 2030 (default 512)"},
+		{"window", true, "`N` HDLC frames before an acknowledgement, 1 to 7 (default 1)"},
+		{"max_pdu", true, "`OCTETS` of the largest message of the meter, 0 for no limit (default 65535)"},
 		{"meter_timezone", false, "`ZONE` of the meter's clock, if it does not state its deviation (default Local)"},
 		{"deviation", false, "`SIGN` of the clock's deviation: auto, standard, inverted or ignore (default auto)"},
 	}

@@ -283,7 +283,7 @@ func (p *Port) abandon(done <-chan error) error {
 	p.stuck = fmt.Errorf("%s: what was to be sent does not leave: %w", p.name, os.ErrDeadlineExceeded)
 	go func() {
 		_ = p.dev.ResetOutputBuffer()
-		<-done
+		<-done //nolint:errcheck // whatever it says: the port is given up
 		_ = p.dev.Close()
 	}()
 	return p.stuck

@@ -39,7 +39,11 @@ func (t *terminal) Read(b []byte) (int, error) {
 	n, err := t.File.Read(b)
 	if n > 0 {
 		var termios syscall.Termios
-		_, _, _ = syscall.Syscall(syscall.SYS_IOCTL, t.Fd(), syscall.TCGETS, uintptr(unsafe.Pointer(&termios)))
+		if raw, err := t.SyscallConn(); err == nil { // Fd would make reads block for good
+			_ = raw.Control(func(fd uintptr) {
+				_, _, _ = syscall.Syscall(syscall.SYS_IOCTL, fd, syscall.TCGETS, uintptr(unsafe.Pointer(&termios))) //nolint:gosec // the kernel fills it in
+			})
+		}
 		t.mu.Lock()
 		t.speeds = append(t.speeds, termios.Cflag&0o10017)
 		t.mu.Unlock()
@@ -53,9 +57,14 @@ func (t *terminal) Read(b []byte) (int, error) {
 // serialLineTo connects meters to a serial line, and returns the name of its
 // port. cut pulls the adapter out.
 func serialLineTo(t *testing.T, m *dlmstest.Meter, echo bool) (far *terminal, port string, cut func()) {
-	f, near, err := pty.Open()
+	blocking, near, err := pty.Open()
 	require.NoError(t, err)
 	port = near.Name()
+	fd, err := syscall.Dup(int(blocking.Fd()))
+	require.NoError(t, err)
+	require.NoError(t, blocking.Close())
+	require.NoError(t, syscall.SetNonblock(fd, true)) // so that Close ends a Read
+	f := os.NewFile(uintptr(fd), "far end")
 	far = &terminal{File: f, echo: echo}
 	ctx, cancel := context.WithCancel(context.Background())
 	done := make(chan struct{})
