@@ -89,8 +89,9 @@ bench: build gurux-java ## each figure beside its target; nothing fails for bein
 	$(GO) run ./bench -binary $(BIN)
 
 .PHONY: soak
-soak: ## the unit tests again and again, raced and shuffled (SOAK=20 rounds)
-	$(GO) test -count=$(SOAK) -shuffle=on ./...
+soak: ## the unit tests again and again, raced and shuffled (SOAK=20 rounds); the state killed 200 times
+	STATE_KILLS=200 $(GO) test -count=1 -run TestKilled ./internal/state/
+	$(GO) test -timeout 60m -count=$(SOAK) -shuffle=on ./...
 	@sh scripts/race.sh -count=$(SOAK) -shuffle=on
 
 .PHONY: gurux-java
