@@ -24,6 +24,7 @@ type simulateFlags struct {
 	physical                 string
 	addressSize              string
 	maxInfo, maxPDU          int
+	awkward                  bool
 }
 
 // runSimulate plays a meter until it is interrupted.
@@ -40,6 +41,7 @@ func runSimulate(ctx context.Context, c *command, s streams, args []string) int 
 	fs.StringVar(&f.addressSize, "address_size", "auto", "`OCTETS` of a server address that is answered with hdlc: auto (any), 1, 2 or 4")
 	fs.IntVar(&f.maxInfo, "max_info", dlmstest.DefaultMaxInfo, "`OCTETS` of the largest HDLC information field")
 	fs.IntVar(&f.maxPDU, "max_pdu", dlmstest.DefaultMaxPDU, "`OCTETS` of the largest APDU")
+	fs.BoolVar(&f.awkward, "awkward", false, "play a meter with short frames, no lists, denied attributes and slow answers")
 	if _, err := c.parse(fs, args, 0, 0, s.err); err != nil {
 		return exitFor(err)
 	}
@@ -48,7 +50,19 @@ func runSimulate(ctx context.Context, c *command, s streams, args []string) int 
 		fmt.Fprintf(s.err, "%s: %v\n", c.title(), err)
 		return exitUsage
 	}
-	meter := dlmstest.NewMeter(cfg, simmeter.New(simmeter.Config{}))
+	var objects dlmstest.Objects = simmeter.New(simmeter.Config{})
+	if f.awkward {
+		objects = dlmstest.NewAwkward()
+		awkward := dlmstest.AwkwardConfig(cfg.Framing, 128)
+		cfg.NoLists, cfg.MaxSessions, cfg.ResponseDelay = awkward.NoLists, awkward.MaxSessions, awkward.ResponseDelay
+		if !isSet(fs, "max_info") {
+			cfg.MaxInfo = awkward.MaxInfo
+		}
+		if !isSet(fs, "max_pdu") {
+			cfg.MaxPDU = awkward.MaxPDU
+		}
+	}
+	meter := dlmstest.NewMeter(cfg, objects)
 	if err := f.serve(ctx, meter, s); err != nil {
 		fmt.Fprintf(s.err, "%s: %v\n", c.title(), err)
 		return exitFailed
