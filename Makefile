@@ -80,9 +80,14 @@ interop: build gurux-java ## our client against a foreign meter (Gurux for Java)
 	$(GO) run ./interop -binary $(BIN)
 
 .PHONY: e2e
-e2e: build gurux-java $(TOOLS)/telegraf-$(TELEGRAF_VERSION).stamp ## real Telegraf and InfluxDB: a foreign meter's values from end to end
+e2e: build shim gurux-java $(TOOLS)/telegraf-$(TELEGRAF_VERSION).stamp ## real Telegraf and InfluxDB: a foreign meter's values from end to end
 	@command -v influxd >/dev/null || { echo "influxd is missing; on Debian: apt-get install --no-install-recommends influxdb"; exit 1; }
 	$(GO) test -tags e2e -count=1 -v -timeout 10m ./e2e/
+
+.PHONY: shim
+shim: build ## the plugin under Telegraf's stock shim
+	cd internal/shimtest && $(GO) build -mod=readonly -trimpath -o $(CURDIR)/bin/shimtest .
+	@sh scripts/shim.sh bin/shimtest $(BIN)
 
 .PHONY: bench
 bench: build gurux-java ## each figure beside its target; nothing fails for being slow
