@@ -273,3 +273,63 @@ func TestAnotherPassword(t *testing.T) {
 		require.Equal(t, 1, m.Counters().Releases)
 	})
 }
+
+// TestDeadMeterOfForty: one of forty meters on a line is dead. The others are
+// late by no more than one attempt to reach it takes.
+func TestDeadMeterOfForty(t *testing.T) {
+	var addresses, alive []string
+	for n := range 40 {
+		addresses = append(addresses, fmt.Sprint(17+n))
+		if n != 20 {
+			alive = append(alive, fmt.Sprint(17+n))
+		}
+	}
+	top := hdlcTop + "\nphysical_address = \"" + strings.Join(addresses, ",") + "\""
+	bubble(t, registersConf(top, "method = \"polling\"\ninterval = \"60s\"", 2), func(t *testing.T, n *network, d *DLMS, acc *sink, _ *journal) {
+		n.set("", &host{meter: meter(t, fmt.Sprintf("[server]\nframing = \"hdlc\"\nresponse_delay = \"50ms\"\nphysical_addresses = [%s]\n", strings.Join(alive, ", "))+energyMeter)})
+		require.NoError(t, d.Start(acc))
+		later(24 * time.Hour)
+		runs := map[string][]time.Time{}
+		for _, p := range acc.all() {
+			if p.measurement == statusMeasurement && p.tags["address"] != "37" {
+				runs[p.tags["address"]] = append(runs[p.tags["address"]], p.at)
+			}
+		}
+		require.Len(t, runs, 39)
+		for address, at := range runs {
+			require.Len(t, at, 24*60, "address %s", address)
+			late := 0
+			for i := 2; i < len(at); i++ { // the first time nobody knows that it is dead
+				if gap := at[i].Sub(at[i-1]); gap > 60*time.Second {
+					late++
+					require.LessOrEqual(t, gap, 60*time.Second+5*time.Second+time.Second, "address %s, run %d", address, i)
+				}
+			}
+			require.Less(t, late, 24*60/9, "once in ten minutes at most")
+		}
+		require.NotEmpty(t, acc.results("address", "37", "result", "backoff"))
+	})
+}
+
+// TestRestartsBetweenPolls has a meter forget all and come back with other
+// objects, without closing anything: the poll goes on.
+func TestRestartsBetweenPolls(t *testing.T) {
+	for _, framing := range []string{"hdlc", "wrapper"} {
+		for _, keep := range []string{"auto", "always", "never"} {
+			t.Run(framing+"/"+keep, func(t *testing.T) {
+				top := strings.Replace(hdlcTop, "hdlc", framing, 1) + "\nkeep_open = \"" + keep + "\""
+				bubble(t, registersConf(top, "method = \"polling\"\ninterval = \"20s\"", 5), func(t *testing.T, n *network, d *DLMS, acc *sink, _ *journal) {
+					o := newChanging("METER1", 0)
+					m := dlmstest.NewMeter(dlmstest.Config{Framing: framing, Inactivity: 15 * time.Second}, o) // it forgets between two polls, and does not say so beforehand
+					n.set("", &host{meter: m})
+					require.NoError(t, d.Start(acc))
+					later(105 * time.Second)
+					o.change(func(c *changing) { c.class = cosem.ExtendedRegister }) // its object list changes
+					later(100 * time.Second)
+					require.Equal(t, 11*5, requireTrue(t, acc))
+					require.Empty(t, acc.errors())
+				})
+			})
+		}
+	}
+}
