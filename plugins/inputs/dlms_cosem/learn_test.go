@@ -14,6 +14,7 @@ import (
 
 	"github.com/telegraf-dlms/telegraf-dlms/dlms"
 	"github.com/telegraf-dlms/telegraf-dlms/dlms/cosem"
+	"github.com/telegraf-dlms/telegraf-dlms/dlms/dlmstest"
 	"github.com/telegraf-dlms/telegraf-dlms/dlms/xdlms"
 )
 
@@ -250,4 +251,87 @@ func TestLimitsRecover(t *testing.T) {
 	require.Equal(t, dlms.Learned{ListMax: 10, MaxInfo: 128}, m.Link)
 	m.age(now.Add(26 * time.Hour))
 	require.Equal(t, 10, m.Link.ListMax)
+}
+
+// TestProposals: a meter that does not agree to the usual is proposed less, and
+// what it agrees to is kept.
+func TestProposals(t *testing.T) {
+	for name, tt := range map[string]struct {
+		code   byte
+		agrees func(q xdlms.InitiateRequest) bool
+		aarqs  int
+	}{
+		"no limit of PDUs": {3, func(q xdlms.InitiateRequest) bool { return q.MaxPDU == 0 }, 2},
+		"small PDUs":       {3, func(q xdlms.InitiateRequest) bool { return q.MaxPDU == 128 }, 4},
+		"few services":     {2, func(q xdlms.InitiateRequest) bool { return !q.Conformance.Has(xdlms.ConformanceMultipleReferences) }, 2},
+	} {
+		for _, framing := range []string{"hdlc", "wrapper"} {
+			t.Run(name+"/"+framing, func(t *testing.T) {
+				top := strings.Replace(hdlcTop, "hdlc", framing, 1) + "\nkeep_open = \"never\""
+				bubble(t, registersConf(top, everyTen, 3), func(t *testing.T, n *network, d *DLMS, acc *sink, _ *journal) {
+					var mu sync.Mutex
+					aarqs := 0
+					refuse := func(apdu []byte) ([]byte, bool) {
+						if apdu[0] != byte(xdlms.TagAARQ) {
+							return nil, false
+						}
+						mu.Lock()
+						defer mu.Unlock()
+						aarqs++
+						i := strings.Index(string(apdu), "\xBE\x10\x04\x0E") + 4
+						q, err := xdlms.ParseInitiateRequest(apdu[i:])
+						if err != nil || tt.agrees(q) {
+							return nil, false
+						}
+						return []byte{0x0E, 0x01, 0x06, tt.code}, true
+					}
+					m := dlmstest.NewMeter(dlmstest.Config{Framing: framing, Faults: &dlmstest.Faults{Raw: refuse}}, newChanging("METER1", 0))
+					n.set("", &host{meter: m})
+					require.NoError(t, d.Start(acc))
+					later(55 * time.Second)
+					require.Equal(t, 6*3, requireTrue(t, acc), "%q", acc.errors())
+					require.Equal(t, tt.aarqs+5, aarqs, "then the first one is agreed to")
+					require.Empty(t, acc.errors())
+				})
+			})
+		}
+	}
+	// One that agrees to nothing is asked a few times per attempt, not for ever.
+	bubble(t, registersConf(hdlcTop, everyTen, 3), func(t *testing.T, n *network, d *DLMS, acc *sink, _ *journal) {
+		aarqs := 0
+		m := dlmstest.NewMeter(dlmstest.Config{Framing: "hdlc", Faults: &dlmstest.Faults{Raw: func(apdu []byte) ([]byte, bool) {
+			if apdu[0] != byte(xdlms.TagAARQ) {
+				return nil, false
+			}
+			aarqs++
+			return []byte{0x0E, 0x01, 0x06, 0x03}, true
+		}}}, newChanging("METER1", 0))
+		n.set("", &host{meter: m})
+		require.NoError(t, d.Start(acc))
+		later(time.Second)
+		require.Equal(t, []string{"refused"}, acc.results())
+		require.Equal(t, 4, aarqs)
+	})
+}
+
+// TestLateAnswers has answers come after their time, into the next request:
+// they are nobody's.
+func TestLateAnswers(t *testing.T) {
+	for _, framing := range []string{"hdlc", "wrapper"} {
+		for _, keep := range []string{"auto", "always", "never"} {
+			t.Run(framing+"/"+keep, func(t *testing.T) {
+				top := strings.Replace(hdlcTop, "hdlc", framing, 1) + "\nkeep_open = \"" + keep + "\"\nretries = 0"
+				bubble(t, registersConf(top, everyTen, 5), func(t *testing.T, n *network, d *DLMS, acc *sink, _ *journal) {
+					o := newChanging("METER1", 0)
+					m := dlmstest.NewMeter(dlmstest.Config{Framing: framing, Faults: &dlmstest.Faults{LateAnswers: 4, LateBy: 5100 * time.Millisecond}}, o)
+					n.set("", &host{meter: m})
+					require.NoError(t, d.Start(acc))
+					later(2 * time.Hour)
+					require.Greater(t, requireTrue(t, acc), 5*500)
+					results := acc.results()
+					require.Equal(t, "success", results[len(results)-1])
+				})
+			})
+		}
+	}
 }

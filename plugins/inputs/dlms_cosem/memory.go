@@ -42,6 +42,7 @@ type learned struct {
 	Untold     map[attributeKey]time.Time        `json:"untold,omitempty"`  // what the meter does not say about itself, and when it is asked again
 	Link       dlms.Learned                      `json:"link,omitzero"`
 	LinkAt     time.Time                         `json:"link_at,omitzero"`
+	Proposal   proposal                          `json:"proposal,omitzero"`  // what the meter agreed to, where it did not to the usual
 	Inverted   bool                              `json:"inverted,omitempty"` // the clock's deviation has the other sign
 }
 
@@ -182,7 +183,7 @@ func (m *memory) forgetScalers() {
 
 // forget forgets all: it was another meter that had it.
 func (m *memory) forget() {
-	m.learned = learned{}
+	m.learned = learned{Proposal: m.Proposal} // who answers has just agreed to it
 	m.makeMaps()
 	clear(m.refused)
 	clear(m.raws)

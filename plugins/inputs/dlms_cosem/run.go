@@ -175,12 +175,16 @@ func (s *session) open(ctx context.Context, short time.Duration, login dlms.Asso
 		}
 		s.call = &call{transport: t, conn: conn, r: s.r, st: s.st, key: s.callKey(s.o.password)}
 		s.began = dlms.Stats{}
+		s.memory().Proposal.apply(&login)
 		if s.as, err = conn.Associate(ctx, login); err == nil {
 			s.fresh = true
 			return nil
 		}
 		s.o.loginRefused = refusedLogin(err)
 		s.end(ctx, err)
+		if ctx.Err() == nil && s.proposeLess(err) {
+			continue
+		}
 		if !reused || !connectionLost(err) || ctx.Err() != nil {
 			return err
 		}

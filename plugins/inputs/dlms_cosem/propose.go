@@ -1,0 +1,61 @@
+package dlms_cosem
+
+import (
+	"errors"
+
+	"github.com/telegraf-dlms/telegraf-dlms/dlms"
+	"github.com/telegraf-dlms/telegraf-dlms/dlms/xdlms"
+)
+
+// proposal is what is proposed to a meter that has not agreed to the usual. It
+// is kept with what is learned.
+type proposal struct {
+	MaxPDU int  `json:"max_pdu,omitempty"` // as dlms.AssociationConfig has it; 0: as configured
+	Few    bool `json:"few,omitempty"`     // only the services without which there is no reading
+}
+
+// fewServices are those that old meters agree to.
+const fewServices = xdlms.ConformanceGet | xdlms.ConformanceBlockTransferWithGetOrRead | xdlms.ConformanceSelectiveAccess
+
+// The initiate errors of a confirmed-service-error (Green Book Ed. 9, clause
+// 9.5, ServiceError), and the class that they belong to.
+const (
+	initiateError            = 6
+	incompatibleConformance  = 2
+	pduSizeTooShort          = 3
+	noLimit, middle, classic = -1, 1024, 128 // PDU sizes that meters are known to want
+)
+
+// apply puts the proposal into a login.
+func (p proposal) apply(cfg *dlms.AssociationConfig) {
+	if p.MaxPDU != 0 {
+		cfg.MaxPDU = p.MaxPDU
+	}
+	if p.Few {
+		cfg.Conformance = fewServices
+	}
+}
+
+// proposeLess looks at a refusal: where the meter says that it does not agree
+// to the services or to the size of messages, others are proposed, within the
+// run. It reports whether there is something left to propose.
+func (s *session) proposeLess(err error) bool {
+	var reject *dlms.RejectError
+	if !errors.As(err, &reject) || reject.ServiceError == nil || reject.ServiceError.Class != initiateError {
+		return false
+	}
+	m := s.memory()
+	p := m.Proposal
+	switch code := reject.ServiceError.Code; {
+	case code == incompatibleConformance && !p.Few:
+		p.Few = true
+	case code == pduSizeTooShort && s.r.association.maxPDU == 0:
+		next := map[int]int{0: noLimit, noLimit: middle, middle: classic}
+		p.MaxPDU = next[p.MaxPDU] // behind the last the usual again, in the next run
+	default:
+		return false
+	}
+	m.Proposal = p
+	m.changed()
+	return p != proposal{} && !(p.Few && p.MaxPDU == 0 && reject.ServiceError.Code == pduSizeTooShort)
+}
