@@ -18,25 +18,9 @@ import (
 
 	"github.com/influxdata/line-protocol/v2/lineprotocol"
 	"github.com/stretchr/testify/require"
-	"go.uber.org/goleak"
 
 	"github.com/telegraf-dlms/telegraf-dlms/plugins/inputs/dlms_cosem"
 )
-
-func TestMain(m *testing.M) {
-	dir, err := os.MkdirTemp("", "state") // no test learns from another one, or from the host
-	if err == nil {
-		err = os.Setenv("STATE_DIRECTORY", dir)
-	}
-	if err != nil {
-		fmt.Fprintln(os.Stderr, err)
-		os.Exit(1)
-	}
-	goleak.VerifyTestMain(m, goleak.Cleanup(func(status int) {
-		_ = os.RemoveAll(dir)
-		os.Exit(status)
-	}))
-}
 
 // simulated starts a simulated meter and returns its URL. It ends with the test.
 func simulated(t *testing.T, args ...string) string {

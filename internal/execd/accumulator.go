@@ -95,24 +95,51 @@ func (a *Accumulator) add(name string, fields map[string]any, tags map[string]st
 
 // AddMetric implements telegraf.Accumulator. A metric that tracks its delivery
 // is accepted once its lines were written, else rejected.
-func (a *Accumulator) AddMetric(m telegraf.Metric) {
-	a.mu.Lock()
-	lines, err := a.enc.lines(m)
-	a.mu.Unlock()
-	if err != nil {
-		a.AddError(err)
+func (a *Accumulator) AddMetric(m telegraf.Metric) { a.AddMetrics([]telegraf.Metric{m}) }
+
+// AddMetrics adds several metrics, whose lines share as few writes as hold them.
+func (a *Accumulator) AddMetrics(list []telegraf.Metric) {
+	var chunk []byte
+	var held []telegraf.Metric // whose last lines are in the chunk
+	pass := func() bool {
+		ok := len(chunk) == 0 || a.out.write(chunk)
+		for _, m := range held {
+			if ok {
+				m.Accept()
+			} else {
+				m.Reject()
+			}
+		}
+		chunk, held = nil, held[:0]
+		return ok
 	}
-	for _, line := range lines {
-		if !a.out.write(line) {
+	for i, m := range list {
+		a.mu.Lock()
+		lines, err := a.enc.lines(m)
+		a.mu.Unlock()
+		if err != nil {
+			a.AddError(err)
+		}
+		if len(lines) == 0 && err != nil {
 			m.Reject()
+			continue
+		}
+		ok := true
+		for _, line := range lines {
+			if len(chunk)+len(line) > MaxWrite {
+				ok = ok && pass()
+			}
+			chunk = append(chunk, line...)
+		}
+		if !ok {
+			for _, m := range list[i:] {
+				m.Reject()
+			}
 			return
 		}
+		held = append(held, m)
 	}
-	if len(lines) == 0 && err != nil {
-		m.Reject()
-		return
-	}
-	m.Accept()
+	pass()
 }
 
 // SetPrecision implements telegraf.Accumulator. Times are written as they come.

@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"github.com/influxdata/telegraf"
+	"github.com/influxdata/telegraf/metric"
 )
 
 // Measurements.
@@ -31,6 +32,41 @@ func (o *output) close() { o.closed.Store(true) }
 func (o *output) add(measurement string, fields map[string]any, tags map[string]string, at time.Time) {
 	if !o.closed.Load() && len(fields) > 0 {
 		o.acc.AddFields(measurement, fields, tags, at)
+	}
+}
+
+// groupAdder is what an accumulator may be beside: one that takes the metrics of
+// a run together, so that they share a write.
+type groupAdder interface{ AddMetrics(list []telegraf.Metric) }
+
+// group collects metrics for an accumulator that takes several at once; others
+// get them one by one.
+type group struct {
+	o    *output
+	acc  groupAdder // nil: one by one
+	list []telegraf.Metric
+}
+
+func (o *output) group(size int) *group {
+	g := &group{o: o}
+	if acc, ok := o.acc.(groupAdder); ok {
+		g.acc, g.list = acc, make([]telegraf.Metric, 0, size)
+	}
+	return g
+}
+
+func (g *group) add(measurement string, fields map[string]any, tags map[string]string, at time.Time) {
+	if g.acc == nil {
+		g.o.add(measurement, fields, tags, at)
+	} else if len(fields) > 0 {
+		g.list = append(g.list, metric.New(measurement, tags, fields, at))
+	}
+}
+
+// pass hands the metrics over.
+func (g *group) pass() {
+	if len(g.list) > 0 && !g.o.closed.Load() {
+		g.acc.AddMetrics(g.list)
 	}
 }
 
@@ -61,6 +97,8 @@ func (o *output) emitValues(r *request, dev *device, run *outcome) {
 		o.emitWide(r, dev, run)
 		return
 	}
+	g := o.group(len(run.readings))
+	defer g.pass()
 	for i := range run.readings {
 		x := &run.readings[i]
 		if !x.got {
@@ -72,7 +110,7 @@ func (o *output) emitValues(r *request, dev *device, run *outcome) {
 		if at.IsZero() {
 			at = run.at
 		}
-		o.add(r.measurement, fields, itemTags(r, dev, r.items[i], x), at)
+		g.add(r.measurement, fields, itemTags(r, dev, r.items[i], x), at)
 	}
 }
 
