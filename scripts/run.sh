@@ -47,6 +47,7 @@ cat >"$dir/dlms.conf" <<END
   endpoint = "$url"
   framing = "wrapper"
   method = "polling"
+  state_dir = "$dir"
 
   [[inputs.dlms_cosem.request]]
     name = "simulated meter"
