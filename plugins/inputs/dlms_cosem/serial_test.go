@@ -130,7 +130,14 @@ func TestUnplugged(t *testing.T) {
 	d.OnRun = func(r Run) { runs <- r.Result }
 	require.NoError(t, d.Start(acc))
 	defer d.Stop()
+	idle := func() bool { // a run is reported a moment before its request can be due again
+		l := d.links[0]
+		l.mu.Lock()
+		defer l.mu.Unlock()
+		return !l.queue[0].running
+	}
 	gather := func() string {
+		require.Eventually(t, idle, time.Minute, time.Millisecond)
 		require.NoError(t, d.Gather(acc))
 		select {
 		case r := <-runs:
