@@ -217,6 +217,9 @@ func (f field) parsePart(part string) (low, high, step int, err error) {
 		if low, err = f.number(first, part, false); err == nil {
 			high, err = f.number(last, part, true)
 		}
+		if err == nil && strings.EqualFold(first, last) {
+			low = high // Sunday to Sunday is one day, though it has two numbers
+		}
 		if err == nil && low > high {
 			err = fmt.Errorf("%s %q runs backwards: write it as two ranges", f.name, part)
 		}

@@ -101,7 +101,10 @@ func (s Schedule) Missed(due, now time.Time) (instant time.Time, run bool, misse
 			}
 		}
 	}
-	if run = now.Sub(instant) <= s.Grace; !run {
+	// A timer never fires at the very instant: less than a second is not late.
+	if late := now.Sub(instant); late < time.Second || late <= s.Grace {
+		run = true
+	} else {
 		missed++
 	}
 	return instant, run, missed, next
