@@ -47,7 +47,7 @@ func (c *Conn) Learned() Learned {
 	return c.learned
 }
 
-// begin with what is known.
+// recall begins with what is known.
 func (h *hdlcLink) recall(l Learned) {
 	if l.MaxInfo >= hdlc.MinInfo && l.MaxInfo < h.info {
 		h.propose(l.MaxInfo)

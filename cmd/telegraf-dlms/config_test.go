@@ -1,12 +1,16 @@
 package main
 
 import (
+	"bytes"
+	"fmt"
 	"os"
 	"path/filepath"
 	"strings"
 	"testing"
 
 	"github.com/stretchr/testify/require"
+
+	"github.com/telegraf-dlms/telegraf-dlms/internal/state"
 
 	"github.com/telegraf-dlms/telegraf-dlms/internal/execd"
 )
@@ -116,4 +120,37 @@ func TestConfigMistakes(t *testing.T) {
 			require.NotContains(t, r.err, "hunter22")
 		})
 	}
+}
+
+// TestOneRequestKeepsTheState: to run one request does not forget what is known
+// about the meters of the others.
+func TestOneRequestKeepsTheState(t *testing.T) {
+	t.Parallel()
+	dir := t.TempDir()
+	text := fmt.Sprintf("[[inputs.dlms_cosem]]\nstate_dir = %q\nretries = 0\nreply_timeout = \"100ms\"\nconnect_timeout = \"1s\"\n", dir)
+	for _, name := range []string{"a", "b"} {
+		text += fmt.Sprintf("[[inputs.dlms_cosem.request]]\nname = %q\nendpoint = \"tcp://127.0.0.1:%s\"\nframing = \"wrapper\"\n[[inputs.dlms_cosem.request.item]]\nobis = \"1.0.1.8.0.255\"\n",
+			name, map[string]string{"a": "1", "b": "2"}[name])
+	}
+	file := configFile(t, text)
+	s, err := state.Open(dir, file)
+	require.NoError(t, err)
+	const other, gone = "tcp://127.0.0.1:2 wrapper 1/0 client 16", "tcp://127.0.0.1:3 wrapper 1/0 client 16"
+	require.NoError(t, s.Save("meters", other, map[string]string{"name": "4d31"}))
+	require.NoError(t, s.Save("meters", gone, map[string]string{"name": "4d32"}))
+	require.NoError(t, s.Close())
+	kept := func(key string) bool {
+		s, err := state.Open(dir, file)
+		require.NoError(t, err)
+		defer s.Close()
+		found, err := s.Load("meters", key, &map[string]any{})
+		require.NoError(t, err)
+		return found
+	}
+	var out, errs bytes.Buffer
+	run(t.Context(), []string{"dump", "-once", "-request", "a", "-config", file}, panicReader{}, &out, &errs)
+	require.True(t, kept(other), "%s", errs.String())
+	run(t.Context(), []string{"dump", "-once", "-config", file}, panicReader{}, &out, &errs)
+	require.True(t, kept(other))
+	require.False(t, kept(gone), "no request has it any more")
 }

@@ -82,7 +82,7 @@ func (f *fileFlags) loadRequest(name string, log telegraf.Logger) (*dlms_cosem.D
 		log.Errorf("no request is named %q; %s has: %s", name, f.config, strings.Join(names, ", "))
 		return nil, false
 	}
-	d.Request, d.ConfigPath = d.Request[i:i+1], f.config
+	d.Request, d.Partial, d.ConfigPath = d.Request[i:i+1], true, f.config
 	execd.SetLogger(d, log)
 	if err := d.Init(); err != nil {
 		log.Error(err)

@@ -36,6 +36,10 @@ type DLMS struct {
 	// ConfigPath is the configuration file, after which the state is named.
 	ConfigPath string `toml:"-"`
 
+	// Partial says that the configuration has more requests than these: what is known about the meters of the others is
+	// not forgotten.
+	Partial bool `toml:"-"`
+
 	// State is where is kept what is learned; nil is a file in StateDir.
 	State *state.Store `toml:"-"`
 

@@ -31,7 +31,6 @@ func signature(err error) string {
 // report logs what is new about a run.
 func (e *errorLog) report(l *link, r *request, dev *device, o *outcome) {
 	if len(e.seen) == 0 && o.err == nil && o.failed == 0 {
-		e.failed = 0
 		return // as ever: there is nothing to put into words
 	}
 	where := r.where(dev)

@@ -73,7 +73,8 @@ func (s *session) resume(password [sha256.Size]byte) bool {
 	if c == nil || c.as == nil {
 		return false
 	}
-	if c.key != s.callKey(password) || c.as.Lost() != nil {
+	// A limit that has been given another try is one for a new connection.
+	if c.key != s.callKey(password) || c.as.Lost() != nil || c.conn.Learned() != s.memory().Link {
 		s.l.part(nil)
 		return false
 	}

@@ -8,6 +8,7 @@ import (
 	"strings"
 	"sync"
 	"testing"
+	"testing/synctest"
 	"time"
 
 	"github.com/stretchr/testify/require"
@@ -334,4 +335,66 @@ func TestLateAnswers(t *testing.T) {
 			})
 		}
 	}
+}
+
+// TestLimitsRecoverWhileKept: an association that stays open for days does not
+// hold on to a limit that has been given another try.
+func TestLimitsRecoverWhileKept(t *testing.T) {
+	bubble(t, registersConf(hdlcTop, everyTen, 8), func(t *testing.T, n *network, d *DLMS, acc *sink, _ *journal) {
+		longest := 4
+		var mu sync.Mutex
+		cfg := dlmstest.Config{Framing: "hdlc", Faults: &dlmstest.Faults{Raw: func(apdu []byte) ([]byte, bool) {
+			mu.Lock()
+			defer mu.Unlock()
+			q, err := xdlms.ParseGetRequest(apdu)
+			return []byte{0xD8, 0x01, 0x01}, err == nil && len(q.Attributes) > longest
+		}}}
+		n.set("", &host{meter: dlmstest.NewMeter(cfg, newChanging("METER1", 0))})
+		require.NoError(t, d.Start(acc))
+		later(time.Hour)
+		m := d.links[0].queue[0].list[0].memory
+		require.NotZero(t, m.Link.ListMax)
+		require.LessOrEqual(t, m.Link.ListMax, 4)
+		mu.Lock()
+		longest = 127
+		mu.Unlock()
+		later(4 * 24 * time.Hour)
+		require.Greater(t, m.Link.ListMax, 9, "all of a run fits one list again")
+		trips := statuses(acc, "round_trips")
+		require.Equal(t, int64(1), trips[len(trips)-1])
+		requireTrue(t, acc)
+	})
+}
+
+// TestLimitsEnd: a limit that is no limit any more is forgotten.
+func TestLimitsEnd(t *testing.T) {
+	now := time.Unix(1_000_000, 0)
+	m := newMemory("")
+	m.learnLink(dlms.Learned{ListMax: 1, MaxInfo: 64}, now)
+	for range 12 {
+		now = now.Add(25 * time.Hour)
+		m.age(now)
+	}
+	require.Zero(t, m.Link)
+}
+
+// TestRotationOverRestarts: a program that is started for each run does not look
+// at the same scaler every time.
+func TestRotationOverRestarts(t *testing.T) {
+	dir := t.TempDir()
+	synctest.Test(t, func(t *testing.T) {
+		n := newNetwork(t)
+		o := newChanging("METER1", -1)
+		n.set("", &host{meter: newMeter("hdlc", o)})
+		for range 41 {
+			oneRun(t, dir, n)
+		}
+		again := 0
+		for k := range 20 {
+			if o.times(cosem.Register, k, 3) > 1 {
+				again++
+			}
+		}
+		require.Greater(t, again, 5, "of 20 scalers, in 40 runs")
+	})
 }

@@ -27,7 +27,7 @@ type limits struct {
 // checkLimits reports sizes, caps and workarounds that are not allowed.
 func checkLimits(sc scope, s *Settings) {
 	sc.oneOf("keep_open", s.KeepOpen, "auto", "never", "always")
-	checkNumber(sc, "max_info", s.MaxInfo, 32, 2030)
+	checkNumber(sc, "max_info", s.MaxInfo, 32, longestInfo)
 	checkNumber(sc, "window", s.Window, 1, 7)
 	if s.MaxPDU != nil && *s.MaxPDU != 0 && (*s.MaxPDU < 12 || *s.MaxPDU > math.MaxUint16) {
 		sc.bad("max_pdu", strconv.Itoa(*s.MaxPDU), "out of range: 12 to 65535 is allowed, and 0, which means no limit")
@@ -41,7 +41,7 @@ func checkLimits(sc scope, s *Settings) {
 			unknown, strings.Join(serviceNames(), ", "))
 	}
 	sc.oneOf("workarounds.snrm_parameters", w.SNRMParameters, "auto", "always", "never")
-	checkNumber(sc, "workarounds.list_max", w.ListMax, 1, 127)
+	checkNumber(sc, "workarounds.list_max", w.ListMax, 1, longestList)
 }
 
 // buildLimits fills in the sizes and caps; 0 is the default of package dlms.

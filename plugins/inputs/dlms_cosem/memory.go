@@ -3,6 +3,8 @@ package dlms_cosem
 import (
 	"errors"
 	"fmt"
+	"math"
+	"math/rand/v2"
 	"slices"
 	"strconv"
 	"strings"
@@ -80,11 +82,15 @@ const (
 	limitTime   = 24 * time.Hour // after which a limit is tried at its double
 	namelessFor = 24 * time.Hour // how long the scalers of a meter that tells no name are trusted
 
+	longestList = 127  // attributes in a list
+	longestInfo = 2030 // octets of an HDLC information field
+
 	metersBucket = "meters"
 )
 
 func newMemory(key string) *memory {
-	return &memory{key: key, refused: map[cosem.Attribute]refusal{}, raws: map[*item]float64{}}
+	return &memory{key: key, refused: map[cosem.Attribute]refusal{}, raws: map[*item]float64{},
+		turn: rand.IntN(math.MaxInt16)} //nolint:gosec // no secret: programs that are started for each run must not all begin with the same scaler
 }
 
 // keeper is where a memory is kept: the state file.
@@ -154,8 +160,8 @@ func (m *memory) age(now time.Time) {
 		m.forgetScalers()
 	}
 	if m.Link != (dlms.Learned{}) && now.Sub(m.LinkAt).Abs() >= limitTime {
-		m.Link.ListMax *= 2
-		m.Link.MaxInfo *= 2
+		m.Link.ListMax = doubled(m.Link.ListMax, longestList)
+		m.Link.MaxInfo = doubled(m.Link.MaxInfo, longestInfo)
 		m.Link.SNRM = dlms.SNRMAuto
 		m.LinkAt = now
 		m.changed()
@@ -172,6 +178,14 @@ func (m *memory) age(now time.Time) {
 			m.version++
 		}
 	}
+}
+
+// doubled is twice a limit; 0, which is none, from the most that there can be on.
+func doubled(limit, most int) int {
+	if limit *= 2; limit >= most {
+		return 0
+	}
+	return limit
 }
 
 // forgetScalers has all scalers and units read anew.

@@ -45,17 +45,17 @@ func (s *session) proposeLess(err error) bool {
 		return false
 	}
 	m := s.memory()
-	p := m.Proposal
 	switch code := reject.ServiceError.Code; {
-	case code == incompatibleConformance && !p.Few:
-		p.Few = true
+	case code == incompatibleConformance && !m.Proposal.Few:
+		m.Proposal.Few = true
+		m.changed()
+		return true
 	case code == pduSizeTooShort && s.r.association.maxPDU == 0:
 		next := map[int]int{0: noLimit, noLimit: middle, middle: classic}
-		p.MaxPDU = next[p.MaxPDU] // behind the last the usual again, in the next run
+		m.Proposal.MaxPDU = next[m.Proposal.MaxPDU]
+		m.changed()
+		return m.Proposal.MaxPDU != 0 // else that was the last: the usual again, in the next run
 	default:
 		return false
 	}
-	m.Proposal = p
-	m.changed()
-	return p != proposal{} && !(p.Few && p.MaxPDU == 0 && reject.ServiceError.Code == pduSizeTooShort)
 }

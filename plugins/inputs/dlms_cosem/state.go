@@ -33,7 +33,9 @@ func (d *DLMS) openState() (closeState func()) {
 		s = state.Memory()
 	}
 	d.kept = s
-	d.forgetOthers()
+	if !d.Partial {
+		d.forgetOthers()
+	}
 	return func() { _ = s.Close() }
 }
 
