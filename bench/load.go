@@ -10,7 +10,6 @@ import (
 	"io"
 	"os"
 	"os/exec"
-	"path/filepath"
 	"slices"
 	"strconv"
 	"strings"
@@ -39,13 +38,11 @@ func startReader(ctx context.Context, e environment, ports, codes []string, inte
 		return nil, err
 	}
 	var b strings.Builder
-	fmt.Fprintf(&b, "[[inputs.dlms_cosem]]\n  framing = \"hdlc\"\n  method = \"polling\"\n  state_dir = %q\n", dir)
 	for _, port := range ports {
-		text := strings.Replace(request(codes), "\"bench\"\n", fmt.Sprintf("\"p%s\"\n    endpoint = \"tcp://127.0.0.1:%s\"\n    interval = %q\n", port, port, interval), 1)
-		b.WriteString(text)
+		b.WriteString(request("p"+port, fmt.Sprintf("%s\n    interval = %q", atEndpoint("tcp://127.0.0.1:"+port), interval), codes))
 	}
-	conf := filepath.Join(dir, "dlms.conf")
-	if err := os.WriteFile(conf, []byte(b.String()), 0o600); err != nil {
+	conf, err := configuration(dir, `method = "polling"`, b.String())
+	if err != nil {
 		return nil, err
 	}
 	r := &reader{command: exec.CommandContext(ctx, e.binary, "-config", conf), statuses: make(chan status, 1024), dir: dir}

@@ -10,7 +10,6 @@ import (
 	"net"
 	"os"
 	"os/exec"
-	"path/filepath"
 	"slices"
 	"strconv"
 	"strings"
@@ -43,10 +42,9 @@ func paced(ctx context.Context, e environment) ([]figure, error) {
 		return nil, err
 	}
 	defer os.RemoveAll(dir)
-	name := filepath.Join(dir, "dlms.conf")
-	text := fmt.Sprintf("[[inputs.dlms_cosem]]\n  endpoint = \"file://%s\"\n  baud_rate = %d\n  method = \"polling\"\n  state_dir = %q\n", port, pacedBaud, dir) +
-		strings.Replace(request(twenty), "\"bench\"\n", "\"bench\"\n    interval = \"100ms\"\n", 1)
-	if err := os.WriteFile(name, []byte(text), 0o600); err != nil {
+	keys := fmt.Sprintf("%s\n  baud_rate = %d\n  method = \"polling\"", atEndpoint("file://"+port), pacedBaud)
+	name, err := configuration(dir, keys, request("bench", `interval = "100ms"`, twenty))
+	if err != nil {
 		return nil, err
 	}
 	out, err := exec.CommandContext(ctx, e.binary, "dump", "-config", name, "-count", strconv.Itoa(pacedPolls)).Output()

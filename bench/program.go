@@ -19,22 +19,26 @@ import (
 	"github.com/telegraf-dlms/telegraf-dlms/interop/peer"
 )
 
-// request is a request for some registers.
-func request(codes []string) string {
+// request is a request for some registers, with more keys of its own.
+func request(name, keys string, codes []string) string {
 	var b strings.Builder
-	b.WriteString("\n  [[inputs.dlms_cosem.request]]\n    name = \"bench\"\n")
+	fmt.Fprintf(&b, "\n  [[inputs.dlms_cosem.request]]\n    name = %q\n    %s\n", name, keys)
 	for i, code := range codes {
 		fmt.Fprintf(&b, "    [[inputs.dlms_cosem.request.item]]\n      name = \"item %d\"\n      obis = %q\n", i+1, code)
 	}
 	return b.String()
 }
 
-// configuration writes a plugin file for a meter and returns its name.
-func configuration(dir, endpoint string, codes []string) (string, error) {
+// configuration writes a plugin file, with an empty state beside it, and returns
+// its name.
+func configuration(dir, keys, requests string) (string, error) {
 	name := filepath.Join(dir, "dlms.conf")
-	text := fmt.Sprintf("[[inputs.dlms_cosem]]\n  endpoint = %q\n  framing = \"hdlc\"\n", endpoint) + request(codes)
+	text := fmt.Sprintf("[[inputs.dlms_cosem]]\n  framing = \"hdlc\"\n  state_dir = %q\n  %s\n%s", dir, keys, requests)
 	return name, os.WriteFile(name, []byte(text), 0o600)
 }
+
+// atEndpoint is the key for it.
+func atEndpoint(url string) string { return fmt.Sprintf("endpoint = %q", url) }
 
 // simulator runs `telegraf-dlms simulate` until stop is called.
 func simulator(ctx context.Context, e environment, framing string) (endpoint string, stop func(), err error) {
@@ -116,7 +120,7 @@ func dumpOnce(ctx context.Context, e environment, endpoint string, codes []strin
 		return 0, err
 	}
 	defer os.RemoveAll(dir)
-	conf, err := configuration(dir, endpoint, codes)
+	conf, err := configuration(dir, atEndpoint(endpoint), request("bench", "", codes))
 	if err != nil {
 		return 0, err
 	}
@@ -176,7 +180,7 @@ func memory(ctx context.Context, e environment) ([]figure, error) {
 		return nil, err
 	}
 	defer os.RemoveAll(dir)
-	conf, err := configuration(dir, endpoint, twenty)
+	conf, err := configuration(dir, atEndpoint(endpoint), request("bench", "", twenty))
 	if err != nil {
 		return nil, err
 	}

@@ -7,7 +7,6 @@ import (
 	"fmt"
 	"os"
 	"os/exec"
-	"path/filepath"
 	"strconv"
 	"strings"
 
@@ -91,10 +90,8 @@ func countPolls(ctx context.Context, e environment, meter, keys string, codes []
 		return peer.Counts{}, err
 	}
 	defer os.RemoveAll(dir)
-	name := filepath.Join(dir, "dlms.conf")
-	text := fmt.Sprintf("[[inputs.dlms_cosem]]\n  endpoint = \"tcp://%s\"\n  framing = \"hdlc\"\n  state_dir = %q\n  method = \"polling\"\n  %s\n", proxy.Address, dir, keys) +
-		strings.Replace(request(codes), "name = \"bench\"\n", "name = \"bench\"\n    interval = \"20ms\"\n", 1)
-	if err := os.WriteFile(name, []byte(text), 0o600); err != nil {
+	name, err := configuration(dir, atEndpoint("tcp://"+proxy.Address)+"\n  method = \"polling\"\n  "+keys, request("bench", `interval = "20ms"`, codes))
+	if err != nil {
 		return peer.Counts{}, err
 	}
 	out, err := exec.CommandContext(ctx, e.binary, "dump", "-config", name, "-count", strconv.Itoa(polls)).CombinedOutput()
