@@ -8,6 +8,7 @@ import (
 	"io"
 	"os"
 	"os/signal"
+	"runtime/debug"
 	"strings"
 	"syscall"
 	"time"
@@ -23,6 +24,10 @@ const (
 )
 
 func main() {
+	if os.Getenv("GOGC") == "" {
+		// Thousands of meters are much to hold and little to throw away: memory is worth more than the time to collect it.
+		debug.SetGCPercent(50)
+	}
 	ctx, stop := signal.NotifyContext(context.Background(), endSignals(os.Args[1:])...)
 	context.AfterFunc(ctx, func() { time.AfterFunc(patience, stop) })
 	os.Exit(run(ctx, os.Args[1:], os.Stdin, os.Stdout, os.Stderr))

@@ -19,11 +19,9 @@ import (
 // once and its metric is lost. Each write holds whole lines and at most
 // MaxWrite octets.
 type Accumulator struct {
-	out *output
-	log telegraf.Logger
-
-	mu  sync.Mutex
-	enc encoder
+	out     *output
+	log     telegraf.Logger
+	batches sync.Pool // of *batch
 }
 
 // NewAccumulator returns an accumulator that writes lines to w and reports
@@ -95,51 +93,77 @@ func (a *Accumulator) add(name string, fields map[string]any, tags map[string]st
 
 // AddMetric implements telegraf.Accumulator. A metric that tracks its delivery
 // is accepted once its lines were written, else rejected.
-func (a *Accumulator) AddMetric(m telegraf.Metric) { a.AddMetrics([]telegraf.Metric{m}) }
+func (a *Accumulator) AddMetric(m telegraf.Metric) {
+	b := a.batch()
+	b.enc.metric(m)
+	if added := b.add(); b.end() && added {
+		m.Accept()
+	} else {
+		m.Reject()
+	}
+}
 
-// AddMetrics adds several metrics, whose lines share as few writes as hold them.
-func (a *Accumulator) AddMetrics(list []telegraf.Metric) {
-	var chunk []byte
-	var held []telegraf.Metric // whose last lines are in the chunk
-	pass := func() bool {
-		ok := len(chunk) == 0 || a.out.write(chunk)
-		for _, m := range held {
-			if ok {
-				m.Accept()
-			} else {
-				m.Reject()
-			}
-		}
-		chunk, held = nil, held[:0]
-		return ok
+// AddTogether calls list with a function that adds untyped metrics, whose lines
+// share as few writes as hold them. Their maps may be used again when that
+// returns.
+func (a *Accumulator) AddTogether(list func(add func(name string, fields map[string]any, tags map[string]string, t time.Time))) {
+	b := a.batch()
+	list(func(name string, fields map[string]any, tags map[string]string, t time.Time) {
+		b.enc.maps(name, fields, tags, t)
+		b.add()
+	})
+	b.end()
+}
+
+// batch collects lines for one write.
+type batch struct {
+	a     *Accumulator
+	enc   encoder
+	lines []byte
+	lost  bool // a write was not made
+}
+
+func (a *Accumulator) batch() *batch {
+	if b, ok := a.batches.Get().(*batch); ok {
+		return b
 	}
-	for i, m := range list {
-		a.mu.Lock()
-		lines, err := a.enc.lines(m)
-		a.mu.Unlock()
-		if err != nil {
-			a.AddError(err)
-		}
-		if len(lines) == 0 && err != nil {
-			m.Reject()
-			continue
-		}
-		ok := true
-		for _, line := range lines {
-			if len(chunk)+len(line) > MaxWrite {
-				ok = ok && pass()
-			}
-			chunk = append(chunk, line...)
-		}
-		if !ok {
-			for _, m := range list[i:] {
-				m.Reject()
-			}
-			return
-		}
-		held = append(held, m)
+	return &batch{a: a, lines: make([]byte, 0, MaxWrite)}
+}
+
+// add takes the lines of the encoder's metric. It returns false if there are
+// none for a reason that is reported.
+func (b *batch) add() bool {
+	lines, err := b.enc.encode()
+	if err != nil {
+		b.a.AddError(err)
 	}
-	pass()
+	for _, line := range lines {
+		if len(b.lines)+len(line) > MaxWrite {
+			b.write()
+		}
+		b.lines = append(b.lines, line...)
+	}
+	return len(lines) > 0 || err == nil
+}
+
+func (b *batch) write() {
+	if len(b.lines) > 0 && !b.lost {
+		b.lost = !b.a.out.write(b.lines)
+	}
+	if b.lost {
+		b.lines = nil // they may still be under way
+	}
+	b.lines = b.lines[:0]
+}
+
+// end returns true if all was written. The batch is not to be used any more.
+func (b *batch) end() bool {
+	b.write()
+	if b.lost {
+		return false
+	}
+	b.a.batches.Put(b)
+	return true
 }
 
 // SetPrecision implements telegraf.Accumulator. Times are written as they come.

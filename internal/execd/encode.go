@@ -1,10 +1,12 @@
 package execd
 
 import (
+	"bytes"
 	"fmt"
 	"math"
-	"sort"
+	"slices"
 	"strings"
+	"time"
 	"unicode"
 
 	"github.com/influxdata/line-protocol/v2/lineprotocol"
@@ -15,12 +17,14 @@ import (
 // Linux, up to which a write to a pipe is not torn.
 const MaxWrite = 4096
 
-// encoder makes line protocol of metrics. It is used by one goroutine at a
-// time.
+// encoder makes line protocol of one metric after the other.
 type encoder struct {
 	enc    lineprotocol.Encoder
+	name   string
+	at     time.Time
 	tags   []telegraf.Tag
 	fields []field
+	list   [1][]byte
 }
 
 type field struct {
@@ -28,47 +32,73 @@ type field struct {
 	value lineprotocol.Value
 }
 
-// lines returns the lines of one metric: one, or several with the same tags
-// and time where one would be longer than MaxWrite. Numbers that are not
+// metric takes a metric to encode.
+func (e *encoder) metric(m telegraf.Metric) {
+	e.begin(m.Name(), m.Time())
+	for _, t := range m.TagList() {
+		e.tag(t.Key, t.Value)
+	}
+	for _, f := range m.FieldList() {
+		e.field(f.Key, f.Value)
+	}
+}
+
+// maps takes the parts of a metric to encode.
+func (e *encoder) maps(name string, fields map[string]any, tags map[string]string, at time.Time) {
+	e.begin(name, at)
+	for key, value := range tags {
+		e.tag(key, value)
+	}
+	for key, value := range fields {
+		e.field(key, value)
+	}
+}
+
+func (e *encoder) begin(name string, at time.Time) {
+	e.name, e.at, e.tags, e.fields = cleanKey(name), at, e.tags[:0], e.fields[:0]
+}
+
+func (e *encoder) tag(key, value string) {
+	if key, value = cleanKey(key), cleanKey(value); key != "" && value != "" {
+		e.tags = append(e.tags, telegraf.Tag{Key: key, Value: value})
+	}
+}
+
+func (e *encoder) field(key string, value any) {
+	if v, ok := fieldValue(value); ok {
+		if key = cleanKey(key); key != "" {
+			e.fields = append(e.fields, field{key, v})
+		}
+	}
+}
+
+// encode returns the lines of the metric taken: one, or several with the same
+// tags and time where one would be longer than MaxWrite. Numbers that are not
 // finite have no line protocol and are left out; if nothing remains there are
-// no lines. The error tells of what else had to be left out.
-func (e *encoder) lines(m telegraf.Metric) ([][]byte, error) {
-	e.collect(m)
+// no lines. The error tells of what else had to be left out. The lines are
+// valid until the next call.
+func (e *encoder) encode() ([][]byte, error) {
 	if len(e.fields) == 0 {
 		return nil, nil
 	}
-	line, err := e.line(m, e.fields)
+	slices.SortStableFunc(e.tags, func(a, b telegraf.Tag) int { return strings.Compare(a.Key, b.Key) })
+	slices.SortStableFunc(e.fields, func(a, b field) int { return strings.Compare(a.key, b.key) })
+	line, err := e.line(e.fields)
 	switch {
 	case err != nil:
 		return nil, err
 	case len(line) > MaxWrite:
-		return e.split(m)
+		return e.split()
 	default:
-		return [][]byte{line}, nil
+		e.list[0] = line
+		return e.list[:], nil
 	}
 }
 
-// collect sorts and cleans the metric's tags and fields.
-func (e *encoder) collect(m telegraf.Metric) {
-	e.tags, e.fields = e.tags[:0], e.fields[:0]
-	for _, t := range m.TagList() {
-		if key, value := cleanKey(t.Key), cleanKey(t.Value); key != "" && value != "" {
-			e.tags = append(e.tags, telegraf.Tag{Key: key, Value: value})
-		}
-	}
-	sort.SliceStable(e.tags, func(i, j int) bool { return e.tags[i].Key < e.tags[j].Key })
-	for _, f := range m.FieldList() {
-		if v, ok := fieldValue(f.Value); ok && cleanKey(f.Key) != "" {
-			e.fields = append(e.fields, field{cleanKey(f.Key), v})
-		}
-	}
-	sort.SliceStable(e.fields, func(i, j int) bool { return e.fields[i].key < e.fields[j].key })
-}
-
-// line encodes one line with some of the fields; the result is a copy.
-func (e *encoder) line(m telegraf.Metric, fields []field) ([]byte, error) {
+// line encodes one line with some of the fields. It is valid until the next.
+func (e *encoder) line(fields []field) ([]byte, error) {
 	e.enc.Reset()
-	e.enc.StartLine(cleanKey(m.Name()))
+	e.enc.StartLine(e.name)
 	last := ""
 	for _, t := range e.tags {
 		if t.Key != last {
@@ -79,19 +109,19 @@ func (e *encoder) line(m telegraf.Metric, fields []field) ([]byte, error) {
 	for _, f := range fields {
 		e.enc.AddField(f.key, f.value)
 	}
-	e.enc.EndLine(m.Time())
+	e.enc.EndLine(e.at)
 	if err := e.enc.Err(); err != nil {
-		return nil, fmt.Errorf("metric %q has no line protocol and is dropped: %w", m.Name(), err)
+		return nil, fmt.Errorf("metric %q has no line protocol and is dropped: %w", e.name, err)
 	}
-	return append([]byte(nil), e.enc.Bytes()...), nil
+	return e.enc.Bytes(), nil
 }
 
 // split distributes the fields over lines, in order and as few as possible.
-func (e *encoder) split(m telegraf.Metric) ([][]byte, error) {
+func (e *encoder) split() ([][]byte, error) {
 	var lines [][]byte
 	var dropped []string
 	var some []field
-	empty, err := e.line(m, []field{{"k", lineprotocol.BoolValue(true)}})
+	empty, err := e.line([]field{{"k", lineprotocol.BoolValue(true)}})
 	if err != nil {
 		return nil, err
 	}
@@ -101,16 +131,16 @@ func (e *encoder) split(m telegraf.Metric) ([][]byte, error) {
 		if len(some) == 0 {
 			return
 		}
-		line, lineErr := e.line(m, some)
+		line, lineErr := e.line(some)
 		if lineErr != nil {
 			err = lineErr
 		} else {
-			lines = append(lines, line)
+			lines = append(lines, bytes.Clone(line))
 		}
 		some, size = some[:0], head
 	}
 	for _, f := range e.fields {
-		alone, lineErr := e.line(m, []field{f})
+		alone, lineErr := e.line([]field{f})
 		if lineErr != nil {
 			return nil, lineErr
 		}
@@ -127,7 +157,7 @@ func (e *encoder) split(m telegraf.Metric) ([][]byte, error) {
 	}
 	flush()
 	if len(dropped) > 0 {
-		err = fmt.Errorf("metric %q: dropped, because a line with it is longer than %d octets: field %s", m.Name(), MaxWrite, strings.Join(dropped, ", "))
+		err = fmt.Errorf("metric %q: dropped, because a line with it is longer than %d octets: field %s", e.name, MaxWrite, strings.Join(dropped, ", "))
 	}
 	return lines, err
 }

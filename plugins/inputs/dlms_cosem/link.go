@@ -114,7 +114,8 @@ func (l *link) loop(ctx context.Context) {
 func (l *link) runDevice(ctx context.Context, j *job, st *station, skipped int) {
 	now := time.Now()
 	if why := st.health.wait(now, j.r); why != nil {
-		l.out.emitStatus(j.r, st.device, &outcome{at: now, result: resultBackoff, err: why, failed: len(j.r.items)}, skipped)
+		o := &outcome{at: now, result: resultBackoff, err: why, failed: len(j.r.items)}
+		l.out.together(func(add adder) { add.addStatus(j.r, st.device, o, skipped) })
 		l.report(j.r, st.device, resultBackoff)
 		return
 	}
@@ -130,13 +131,20 @@ func (l *link) runDevice(ctx context.Context, j *job, st *station, skipped int) 
 
 // pass passes on what a run has brought.
 func (l *link) pass(ctx context.Context, r *request, st *station, o *outcome, skipped int) {
-	l.out.emitValues(r, st.device, o)
-	if o.canceled || ctx.Err() != nil && o.result != resultSuccess {
-		return // we ended it: that is no failure of the meter's
+	ended := o.canceled || ctx.Err() != nil && o.result != resultSuccess // by us: that is no failure of the meter's
+	if !ended {
+		st.health.record(o, time.Now())
+		st.log.report(l, r, st.device, o)
 	}
-	st.health.record(o, time.Now())
-	st.log.report(l, r, st.device, o)
-	l.out.emitStatus(r, st.device, o, skipped)
+	l.out.together(func(add adder) {
+		add.addValues(r, st.device, o)
+		if !ended {
+			add.addStatus(r, st.device, o, skipped)
+		}
+	})
+	if ended {
+		return
+	}
 	l.report(r, st.device, o.result)
 }
 

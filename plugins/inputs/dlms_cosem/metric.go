@@ -8,7 +8,6 @@ import (
 	"time"
 
 	"github.com/influxdata/telegraf"
-	"github.com/influxdata/telegraf/metric"
 )
 
 // Measurements.
@@ -29,45 +28,29 @@ func newOutput(acc telegraf.Accumulator) *output { return &output{acc: acc} }
 
 func (o *output) close() { o.closed.Store(true) }
 
-func (o *output) add(measurement string, fields map[string]any, tags map[string]string, at time.Time) {
-	if !o.closed.Load() && len(fields) > 0 {
-		o.acc.AddFields(measurement, fields, tags, at)
-	}
-}
+// adder adds a metric; its maps may be used again when it returns.
+type adder func(measurement string, fields map[string]any, tags map[string]string, at time.Time)
 
-// groupAdder is what an accumulator may be beside: one that takes the metrics of
+// grouper is what an accumulator may be beside: one that takes the metrics of
 // a run together, so that they share a write.
-type groupAdder interface{ AddMetrics(list []telegraf.Metric) }
-
-// group collects metrics for an accumulator that takes several at once; others
-// get them one by one.
-type group struct {
-	o    *output
-	acc  groupAdder // nil: one by one
-	list []telegraf.Metric
+type grouper interface {
+	AddTogether(list func(add func(measurement string, fields map[string]any, tags map[string]string, at time.Time)))
 }
 
-func (o *output) group(size int) *group {
-	g := &group{o: o}
-	if acc, ok := o.acc.(groupAdder); ok {
-		g.acc, g.list = acc, make([]telegraf.Metric, 0, size)
+// together passes on the metrics that list adds.
+func (o *output) together(list func(add adder)) {
+	if o.closed.Load() {
+		return
 	}
-	return g
-}
-
-func (g *group) add(measurement string, fields map[string]any, tags map[string]string, at time.Time) {
-	if g.acc == nil {
-		g.o.add(measurement, fields, tags, at)
-	} else if len(fields) > 0 {
-		g.list = append(g.list, metric.New(measurement, tags, fields, at))
+	if acc, ok := o.acc.(grouper); ok {
+		acc.AddTogether(func(add func(string, map[string]any, map[string]string, time.Time)) { list(add) })
+		return
 	}
-}
-
-// pass hands the metrics over.
-func (g *group) pass() {
-	if len(g.list) > 0 && !g.o.closed.Load() {
-		g.acc.AddMetrics(g.list)
-	}
+	list(func(measurement string, fields map[string]any, tags map[string]string, at time.Time) {
+		if len(fields) > 0 && !o.closed.Load() {
+			o.acc.AddFields(measurement, fields, tags, at)
+		}
+	})
 }
 
 func (o *output) addError(err error) {
@@ -91,51 +74,52 @@ func deviceTags(r *request, dev *device) map[string]string {
 	return tags
 }
 
-// emitValues passes on the values of a run.
-func (o *output) emitValues(r *request, dev *device, run *outcome) {
+// addValues adds the values of a run.
+func (add adder) addValues(r *request, dev *device, run *outcome) {
 	if r.wide {
-		o.emitWide(r, dev, run)
+		add.addWide(r, dev, run)
 		return
 	}
-	g := o.group(len(run.readings))
-	defer g.pass()
+	tags, fields := deviceTags(r, dev), make(map[string]any, 2)
 	for i := range run.readings {
 		x := &run.readings[i]
 		if !x.got {
 			continue
 		}
-		fields := make(map[string]any, 2)
-		x.v.fields(fields, "value", "text", "flag")
 		at := x.at
 		if at.IsZero() {
 			at = run.at
 		}
-		g.add(r.measurement, fields, itemTags(r, dev, r.items[i], x), at)
+		clear(fields)
+		x.v.fields(fields, "value", "text", "flag")
+		setItemTags(tags, r.items[i], x)
+		add(r.measurement, fields, tags, at)
 	}
 }
 
-// itemTags are the tags of one value. Class and attribute are only there if
-// they are not what everybody would expect.
-func itemTags(r *request, dev *device, it *item, x *reading) map[string]string {
-	tags := deviceTags(r, dev)
-	tags["obis"] = it.obis.String()
-	if it.name != "" {
-		tags["name"] = it.name
-	}
-	if x.unit != "" {
-		tags["unit"] = x.unit
-	}
+// setItemTags sets the tags of one value in place of those of another. Class
+// and attribute are only there if they are not what everybody would expect.
+func setItemTags(tags map[string]string, it *item, x *reading) {
+	attribute, class := "", ""
 	if it.id != 2 {
-		tags["attribute"] = strconv.Itoa(int(it.id))
+		attribute = strconv.Itoa(int(it.id))
 	}
 	if x.class != it.usual {
-		tags["class"] = strconv.Itoa(int(x.class))
+		class = strconv.Itoa(int(x.class))
 	}
-	return tags
+	for _, tag := range [...][2]string{
+		{"obis", it.obis.String()}, {"name", it.name}, {"unit", x.unit}, {"attribute", attribute}, {"class", class},
+	} {
+		if tag[1] != "" {
+			tags[tag[0]] = tag[1]
+		} else {
+			delete(tags, tag[0])
+		}
+	}
 }
 
-// emitWide passes on the values of a run as the fields of one metric.
-func (o *output) emitWide(r *request, dev *device, run *outcome) {
+// addWide adds the values of a run as the fields of one metric.
+func (add adder) addWide(r *request, dev *device, run *outcome) {
 	fields := make(map[string]any, len(run.readings))
 	for i := range run.readings {
 		if x := &run.readings[i]; x.got {
@@ -143,7 +127,7 @@ func (o *output) emitWide(r *request, dev *device, run *outcome) {
 			x.v.fields(fields, name, name+"_text", name+"_flag")
 		}
 	}
-	o.add(r.measurement, fields, deviceTags(r, dev), run.at)
+	add(r.measurement, fields, deviceTags(r, dev), run.at)
 }
 
 // fields adds the fields of a value. A field has the same type for ever.
@@ -159,12 +143,12 @@ func (v *value) fields(fields map[string]any, number, text, flag string) {
 	}
 }
 
-// emitStatus passes on how a run went.
-func (o *output) emitStatus(r *request, dev *device, run *outcome, skipped int) {
+// addStatus adds how a run went.
+func (add adder) addStatus(r *request, dev *device, run *outcome, skipped int) {
 	tags := deviceTags(r, dev)
 	tags["request"] = r.name
 	tags["result"] = run.result.String()
-	o.add(statusMeasurement, map[string]any{
+	add(statusMeasurement, map[string]any{
 		"duration":     run.duration.Seconds(),
 		"frame_errors": int64(run.stats.FrameErrors),
 		"items_failed": int64(run.failed),

@@ -3,6 +3,7 @@ package dlms_cosem
 import (
 	"context"
 	"fmt"
+	"maps"
 	"net"
 	"slices"
 	"strconv"
@@ -75,7 +76,7 @@ type sink struct {
 func (s *sink) AddFields(m string, fields map[string]any, tags map[string]string, t ...time.Time) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	s.points = append(s.points, point{m, tags, fields, t[0]})
+	s.points = append(s.points, point{m, maps.Clone(tags), maps.Clone(fields), t[0]}) // as Telegraf does
 }
 
 func (s *sink) AddError(err error) {
