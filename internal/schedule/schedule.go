@@ -79,6 +79,19 @@ func (s Schedule) after(t time.Time) (time.Time, bool) {
 	return s.Cron.Next(t)
 }
 
+// setBack is by how much the clock has to be set back for its instants to be
+// gone through again. What is less, a correction, runs none of them twice.
+const setBack = time.Hour
+
+// Again returns the next instant for a clock that showed before and shows now:
+// ok is false if it was not set back so far that those between them come again.
+func (s Schedule) Again(before, now time.Time) (next time.Time, ok bool) {
+	if !s.ByClock() || now.Round(0).After(before.Round(0).Add(-setBack)) {
+		return time.Time{}, false
+	}
+	return s.after(now)
+}
+
 // mostMissed is how many missed instants are counted one by one.
 const mostMissed = 10000
 

@@ -213,3 +213,38 @@ func (s *sink) drop() int {
 	s.points, s.errs = nil, nil
 	return n
 }
+
+// TestClockSetBack: a clock that is corrected by some minutes runs nothing
+// twice; one that was a year ahead is not waited for.
+func TestClockSetBack(t *testing.T) {
+	d := decodeConf(t, conf(top+"\nmethod = \"cron\"\ntimezone = \"UTC\"\ncron = \"0 * * * *\"", `name = "a"`))
+	require.NoError(t, d.Init())
+	l := newLink(d, d.requests[0].endpoint, nil)
+	l.add(d.requests[0])
+	at := func(text string) time.Time {
+		x, err := time.Parse(time.RFC3339, text)
+		require.NoError(t, err)
+		return x
+	}
+	l.begin(at("2027-06-01T11:30:00Z"), 1)
+	for _, look := range []struct {
+		now  string
+		run  bool
+		wait time.Duration
+	}{
+		{"2027-06-01T11:59:00Z", false, time.Minute},
+		{"2027-06-01T12:00:00Z", true, 0},
+		{"2027-06-01T11:50:00Z", false, 70 * time.Minute}, // 12:00 was run
+		{"2027-06-01T13:00:00Z", true, 0},
+		{"2026-06-01T13:10:00Z", false, 50 * time.Minute},
+		{"2026-06-01T14:00:00Z", true, 0},
+		{"2026-06-01T14:00:01Z", false, 59*time.Minute + 59*time.Second},
+	} {
+		j, wait := l.take(at(look.now))
+		require.Equal(t, look.run, j != nil, look.now)
+		require.Equal(t, look.wait, wait, look.now)
+		if j != nil {
+			l.finished(j, at(look.now))
+		}
+	}
+}

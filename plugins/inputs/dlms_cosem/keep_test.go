@@ -237,22 +237,24 @@ func TestKeepOpenOnSharedLink(t *testing.T) {
 // within the run, without an error and without a missing value.
 func TestSilentReopen(t *testing.T) {
 	for _, framing := range []string{"hdlc", "wrapper"} {
-		c := registersConf(strings.Replace(hdlcTop, "hdlc", framing, 1), "method = \"polling\"\ninterval = \"10s\"", 5)
-		t.Run(framing, func(t *testing.T) {
-			bubble(t, c, func(t *testing.T, n *network, d *DLMS, acc *sink, j *journal) {
-				n.set("", &host{meter: newMeter(framing, newChanging("METER1", 0))})
-				require.NoError(t, d.Start(acc))
-				later(5 * time.Second)
-				for range 10 {
-					n.cut()
-					later(10 * time.Second)
-				}
-				require.Equal(t, 11*5, requireTrue(t, acc))
-				require.Empty(t, acc.errors())
-				require.Empty(t, j.at("W! "))
-				require.Equal(t, 11, n.dialed())
+		for _, keep := range []string{"auto", "always", "never"} {
+			top := strings.Replace(hdlcTop, "hdlc", framing, 1) + "\nkeep_open = \"" + keep + "\""
+			t.Run(framing+"/"+keep, func(t *testing.T) {
+				bubble(t, registersConf(top, "method = \"polling\"\ninterval = \"10s\"", 5), func(t *testing.T, n *network, d *DLMS, acc *sink, j *journal) {
+					n.set("", &host{meter: newMeter(framing, newChanging("METER1", 0))})
+					require.NoError(t, d.Start(acc))
+					later(5 * time.Second)
+					for range 10 {
+						n.cut()
+						later(10 * time.Second)
+					}
+					require.Equal(t, 11*5, requireTrue(t, acc))
+					require.Empty(t, acc.errors())
+					require.Empty(t, j.at("W! "))
+					require.Equal(t, 11, n.dialed())
+				})
 			})
-		})
+		}
 	}
 }
 

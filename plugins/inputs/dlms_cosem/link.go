@@ -24,6 +24,7 @@ type link struct {
 
 	mu       sync.Mutex    // guards the jobs' fields, and what follows: ticks come from another goroutine
 	queue    []*job        // in the order of the file
+	looked   time.Time     // when take was called last
 	lastTick time.Time     // zero: there was none, or nobody waits for it
 	tickGap  time.Duration // between the last two; 0: not known
 }

@@ -104,6 +104,12 @@ func (j *job) next() time.Time {
 func (l *link) take(now time.Time) (j *job, wait time.Duration) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
+	for _, c := range l.queue {
+		if next, ok := c.r.schedule.Again(l.looked, now); ok {
+			c.due, c.repeat = next, time.Time{}
+		}
+	}
+	l.looked = now
 	for {
 		j = nil
 		for _, c := range l.queue {
