@@ -53,6 +53,41 @@ func scan(b []byte, off int) (int, error) {
 	return scanAny(b, off)
 }
 
+// flatEnd returns the offset after the array or structure at off if it has at
+// most 127 elements, and all of them are of types whose size is known from the
+// tag, or from one octet of length after it; else 0.
+func flatEnd(b []byte, off int) int {
+	if len(b)-off < 2 || Tag(b[off]) != TagStructure && Tag(b[off]) != TagArray || b[off+1] >= 0x80 {
+		return 0
+	}
+	n := int(b[off+1])
+	for off += 2; n > 0; n-- {
+		if uint(off) >= uint(len(b)) {
+			return 0
+		}
+		size := int(fixedSize[b[off]])
+		if size == 0 {
+			if size = shortString(b[off:]); size == 0 {
+				return 0
+			}
+		}
+		off += size
+	}
+	if off > len(b) {
+		return 0
+	}
+	return off
+}
+
+// shortString returns the octets of the string at the front of b if its length
+// takes one octet; else 0.
+func shortString(b []byte) int {
+	if t := Tag(b[0]); len(b) < 2 || b[1] >= 0x80 || t != TagOctetString && t != TagVisibleString && t != TagUTF8String {
+		return 0
+	}
+	return 2 + int(b[1])
+}
+
 func scanAny(b []byte, off int) (int, error) {
 	var (
 		outer [MaxDepth]int // elements to come in the containers around the innermost

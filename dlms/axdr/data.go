@@ -190,6 +190,11 @@ func (d Data) each(yield func(Data) bool) {
 	n, off := d.header()
 	for ; n > 0 && off < len(d); n-- {
 		end := off + int(fixedSize[d[off]])
+		if end == off {
+			if end = flatEnd(d, off); end == 0 {
+				end = off + shortString(d[off:])
+			}
+		}
 		if end == off || end > len(d) {
 			var err error
 			if end, err = scanAny(d, off); err != nil {
