@@ -115,7 +115,7 @@ type ReadChoice uint8
 // The results of a read.
 const (
 	ReadData        ReadChoice = 0
-	ReadRefused       ReadChoice = 1
+	ReadRefused     ReadChoice = 1
 	ReadBlock       ReadChoice = 2 // a part of the body of the read-response, count included
 	ReadBlockNumber ReadChoice = 3 // the part of the request with this number was taken
 )
