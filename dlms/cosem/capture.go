@@ -88,16 +88,27 @@ func decodeCaptureObject(dec *axdr.Decoder) (CaptureObject, error) {
 	if err := dec.Err(); err != nil {
 		return CaptureObject{}, err
 	}
-	code, ok := obis.FromOctets(name)
+	id, code, err := objectID(class, name)
 	switch {
-	case !ok:
-		return CaptureObject{}, shapeError("logical name of " + strconv.Itoa(len(name)) + " octets, want 6")
-	case class < 0 || class > math.MaxUint16:
-		return CaptureObject{}, shapeError("class " + strconv.FormatInt(class, 10) + ", want 0 to 65535")
+	case err != nil:
+		return CaptureObject{}, err
 	case attribute < math.MinInt8 || attribute > math.MaxInt8:
 		return CaptureObject{}, shapeError("attribute " + strconv.FormatInt(attribute, 10) + ", want -128 to 127")
 	case index < 0 || index > math.MaxUint16:
 		return CaptureObject{}, shapeError("data index " + strconv.FormatInt(index, 10) + ", want 0 to 65535")
 	}
-	return CaptureObject{Class: ClassID(class), Instance: code, Attribute: int8(attribute), DataIndex: uint16(index)}, nil
+	return CaptureObject{Class: id, Instance: code, Attribute: int8(attribute), DataIndex: uint16(index)}, nil
+}
+
+// objectID is what names an object, out of numbers and octets of a meter.
+func objectID(class int64, name []byte) (ClassID, obis.Code, error) {
+	code, ok := obis.FromOctets(name)
+	switch {
+	case !ok:
+		return 0, obis.Code{}, shapeError("logical name of " + strconv.Itoa(len(name)) + " octets, want 6")
+	case class < 0 || class > math.MaxUint16:
+		return 0, obis.Code{}, shapeError("class " + strconv.FormatInt(class, 10) + ", want 0 to 65535")
+	default:
+		return ClassID(class), code, nil
+	}
 }

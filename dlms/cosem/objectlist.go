@@ -1,6 +1,9 @@
 package cosem
 
 import (
+	"math"
+	"strconv"
+
 	"github.com/telegraf-dlms/telegraf-dlms/dlms/axdr"
 	"github.com/telegraf-dlms/telegraf-dlms/dlms/obis"
 )
@@ -83,3 +86,95 @@ func (o *Object) append(b []byte) []byte {
 	}
 	return b
 }
+
+// ParseObject reads an element of attribute 2 of an Association LN object.
+// Numbers may have any integer type, an access mode may be a boolean, as in
+// version 0 of the class, and elements that later versions may add are passed
+// over. Errors are of type [*DecodeError].
+func ParseObject(d axdr.Data) (Object, error) {
+	var dec axdr.Decoder
+	dec.Reset(d)
+	o, err := decodeObject(&dec)
+	if err == nil && len(dec.Rest()) > 0 {
+		err = trailing(len(dec.Rest()))
+	}
+	if err != nil {
+		return Object{}, &DecodeError{What: "object_list", Err: err}
+	}
+	return o, nil
+}
+
+func decodeObject(dec *axdr.Decoder) (o Object, err error) {
+	dec.Structure(-1)
+	n := dec.Count()
+	if dec.Err() == nil && n < 3 {
+		return o, shapeError("structure of " + strconv.Itoa(n) + " elements, want class, version, logical name, access rights")
+	}
+	class, version, name := dec.Int64(), dec.Int64(), dec.Octets()
+	var attributes, methods axdr.Data
+	if n > 3 {
+		dec.Structure(-1)
+		if rights := dec.Count(); rights >= 2 {
+			attributes, methods = dec.Data(), dec.Data()
+			skip(dec, rights-2)
+		} else {
+			skip(dec, rights)
+		}
+		skip(dec, n-4)
+	}
+	if err := dec.Err(); err != nil {
+		return o, err
+	}
+	if o.Class, o.Instance, err = objectID(class, name); err != nil {
+		return o, err
+	}
+	o.Version = uint8(version)
+	for a := range attributes.All() {
+		if right, ok := parseRight(a); ok {
+			access := AttributeAccess{ID: right.ID, Mode: right.Mode}
+			selectors, _ := a.Element(2)
+			for s := range selectors.All() {
+				if v, ok := s.Int64(); ok {
+					access.Selectors = append(access.Selectors, int8(v))
+				}
+			}
+			o.Attributes = append(o.Attributes, access)
+		}
+	}
+	for m := range methods.All() {
+		if right, ok := parseRight(m); ok {
+			o.Methods = append(o.Methods, right)
+		}
+	}
+	return o, nil
+}
+
+func skip(dec *axdr.Decoder, n int) {
+	for range n {
+		dec.Skip()
+	}
+}
+
+// parseRight reads what attributes and methods have in common.
+func parseRight(d axdr.Data) (r MethodRight, ok bool) {
+	first, _ := d.Element(0)
+	second, _ := d.Element(1)
+	id, ok := first.Int64()
+	if !ok || id < math.MinInt8 || id > math.MaxInt8 {
+		return r, false
+	}
+	mode, ok := second.Int64()
+	if granted, boolean := second.Bool(); boolean {
+		ok = true
+		if granted {
+			mode = int64(MethodAccess)
+		}
+	}
+	return MethodRight{ID: int8(id), Mode: AccessMode(mode)}, ok && mode >= 0 && mode <= math.MaxUint8
+}
+
+// Readable reports whether an attribute with this right is worth an attempt to
+// read it. 4 and 5 are read and write access with authentication up to version 2
+// of the class, and read access on conditions later, so only those remain that
+// never let read.
+func (m AccessMode) Readable() bool { return m != NoAccess && m != WriteOnly }
