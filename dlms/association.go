@@ -16,12 +16,20 @@ import (
 const DefaultConformance = xdlms.ConformanceGet | xdlms.ConformanceBlockTransferWithGetOrRead |
 	xdlms.ConformanceMultipleReferences | xdlms.ConformanceSelectiveAccess
 
+// ShortNameConformance is what is proposed instead in short-name referencing.
+const ShortNameConformance = xdlms.ConformanceRead | xdlms.ConformanceBlockTransferWithGetOrRead |
+	xdlms.ConformanceMultipleReferences | xdlms.ConformanceParameterizedAccess
+
 // AssociationConfig says how to associate. The zero value is an association
 // without authentication.
 type AssociationConfig struct {
 	Mechanism   acse.Mechanism    // None or Low
 	Password    []byte            // sent with Low only, and then in clear: any number of octets but none
-	Conformance xdlms.Conformance // what is proposed; 0: DefaultConformance
+	Conformance xdlms.Conformance // what is proposed; 0: DefaultConformance, or ShortNameConformance
+	// ShortNames asks for short-name referencing. Attributes are named by their OBIS codes all the same: Names are the
+	// objects of the meter, where they are known; Association.ReadNames reads them.
+	ShortNames bool
+	Names      cosem.ShortNames
 	// AssumeConformance are services that are used although the meter does not grant them.
 	AssumeConformance xdlms.Conformance
 	MaxPDU            int // octets of the largest APDU that the meter may send, 12 to 65535; 0: 65535, < 0: 0 on the wire, which means no limit
@@ -33,8 +41,8 @@ type Parameters struct {
 	Conformance xdlms.Conformance
 	// Granted is the conformance block as the meter sent it.
 	Granted xdlms.Conformance
-	// AssumedGet says that GET was not granted and is used all the same, because without it an association would be
-	// good for nothing, and there are meters that leave the bit, or the whole block, 0.
+	// AssumedGet says that GET (READ in short-name referencing) was not granted and is used all the same, because
+	// without it an association would be good for nothing, and there are meters that leave the bit, or the whole block, 0.
 	AssumedGet bool
 	// MaxPDU is the largest APDU in octets that the meter takes; 0: no limit. A size that the standard reserves (below
 	// 12), which not even a request for one attribute would fit, is taken for none, too.
@@ -50,6 +58,8 @@ type Association struct {
 	params Parameters
 	maxPDU int   // octets of the largest APDU that the meter may send; 0: no limit
 	lost   error // why it is over
+	short  bool  // short-name referencing
+	names  cosem.ShortNames
 
 	listFailures int // answers in a row that were none to a list
 	noLists      bool
@@ -58,21 +68,23 @@ type Association struct {
 	single  [1]cosem.Attribute
 	choice  [1]*cosem.Selection
 	apdu    []byte // the request being sent
+	read    xdlms.ReadRequest
 	joined  []byte // the blocks of an answer
 	results []listResult
 }
 
 type listResult struct {
-	data   axdr.Data
-	result xdlms.DataAccessResult
+	data     axdr.Data
+	result   xdlms.DataAccessResult
+	unlisted bool
 }
 
 // errSuperseded ends an association whose Conn has begun another one.
 var errSuperseded = errors.New("the association is over: another one was begun on its link")
 
 // Associate opens the link if there is one to open, and associates (COSEM-OPEN,
-// clause 9.3.2): one AARQ, in logical-name referencing without ciphering. An
-// association of before on this Conn is over.
+// clause 9.3.2): one AARQ, without ciphering. An association of before on this
+// Conn is over.
 //
 // A refusal is a *RejectError; the link is closed behind it, best effort. Over
 // the wrapper a Conn whose AARQ was not answered cannot be used again, since a
@@ -87,12 +99,14 @@ func (c *Conn) Associate(ctx context.Context, cfg AssociationConfig) (*Associati
 		return nil, errors.New("authentication low needs a password")
 	case cfg.MaxPDU > 65535, cfg.MaxPDU > 0 && cfg.MaxPDU < leastPDU:
 		return nil, fmt.Errorf("max PDU %d is out of range (%d to 65535)", cfg.MaxPDU, leastPDU)
+	case cfg.ShortNames && c.cfg.Datagram:
+		return nil, errors.New("short-name referencing does not go over datagrams: its answers do not tell what they answer")
 	}
 	if c.current != nil {
 		c.current.lost = errSuperseded
 		c.current = nil
 	}
-	a := &Association{c: c}
+	a := &Association{c: c, short: cfg.ShortNames, names: cfg.Names}
 	if err := a.establish(ctx, cfg); err != nil {
 		c.farewell(ctx)
 		return nil, err
@@ -127,9 +141,15 @@ const opAssociate = "AARQ"
 // open exchanges AARQ and AARE.
 func (a *Association) open(ctx context.Context, cfg AssociationConfig) error {
 	c := a.c
-	proposed := cfg.Conformance
+	referencing, proposed := acse.LN, cfg.Conformance
+	if cfg.ShortNames {
+		referencing = acse.SN
+	}
 	if proposed == 0 {
 		proposed = DefaultConformance
+		if cfg.ShortNames {
+			proposed = ShortNameConformance
+		}
 	}
 	a.maxPDU = max(cfg.MaxPDU, 0)
 	if cfg.MaxPDU == 0 {
@@ -141,7 +161,7 @@ func (a *Association) open(ctx context.Context, cfg AssociationConfig) error {
 		Conformance:     proposed,
 		MaxPDU:          uint16(a.maxPDU),
 	}
-	aarq := acse.AARQ{Context: acse.LN, Mechanism: cfg.Mechanism, UserInformation: initiate.Append(nil)}
+	aarq := acse.AARQ{Context: referencing, Mechanism: cfg.Mechanism, UserInformation: initiate.Append(nil)}
 	if cfg.Mechanism == acse.Low {
 		aarq.AuthenticationValue = cfg.Password
 	}
@@ -156,7 +176,7 @@ func (a *Association) open(ctx context.Context, cfg AssociationConfig) error {
 		}
 		return err
 	}
-	if a.params, err = judge(answer, proposed); err != nil {
+	if a.params, err = judge(answer, referencing, proposed); err != nil {
 		return err
 	}
 	a.params.Conformance |= cfg.AssumeConformance
@@ -168,7 +188,7 @@ func (a *Association) open(ctx context.Context, cfg AssociationConfig) error {
 const leastPDU = 12
 
 // judge reads the answer to an AARQ.
-func judge(answer []byte, proposed xdlms.Conformance) (Parameters, error) {
+func judge(answer []byte, referencing acse.Context, proposed xdlms.Conformance) (Parameters, error) {
 	const op = opAssociate
 	switch tag := xdlms.APDUTag(answer[0]); tag {
 	case xdlms.TagAARE:
@@ -198,8 +218,8 @@ func judge(answer []byte, proposed xdlms.Conformance) (Parameters, error) {
 	case aare.Diagnostic == authenticate:
 		refusal.Err = &ProtocolError{Op: op, Msg: "the meter demands high-level authentication: " + aare.Diagnostic.String()}
 		return Parameters{}, refusal
-	case aare.Context != acse.LN && aare.Context != acse.ContextUnknown:
-		refusal.Err = &ProtocolError{Op: op, Msg: fmt.Sprintf("asked for %s, the meter accepts %s", acse.LN, aare.Context)}
+	case aare.Context != referencing && aare.Context != acse.ContextUnknown:
+		refusal.Err = &ProtocolError{Op: op, Msg: fmt.Sprintf("asked for %s, the meter accepts %s", referencing, aare.Context)}
 		return Parameters{}, refusal
 	}
 	params := Parameters{}
@@ -213,8 +233,10 @@ func judge(answer []byte, proposed xdlms.Conformance) (Parameters, error) {
 			refusal.Err = &ProtocolError{Op: op, Msg: "accepted, but the user-information cannot be read: " + shown(aare.UserInformation), Err: err}
 		case initiate.Version < xdlms.Version:
 			refusal.Err = &ProtocolError{Op: op, Msg: fmt.Sprintf("the meter speaks DLMS version %d, at least %d is expected", initiate.Version, xdlms.Version)}
-		case initiate.VAA == xdlms.VAANameSN && initiate.Conformance&xdlms.ConformanceGet == 0 && initiate.Conformance.Has(xdlms.ConformanceRead):
+		case referencing == acse.LN && initiate.VAA == xdlms.VAANameSN && !initiate.Conformance.Has(xdlms.ConformanceGet) && initiate.Conformance.Has(xdlms.ConformanceRead):
 			refusal.Err = &ProtocolError{Op: op, Msg: fmt.Sprintf("the meter grants short-name referencing only (vaa-name %04X)", initiate.VAA)}
+		case referencing == acse.SN && initiate.VAA == xdlms.VAANameLN && !initiate.Conformance.Has(xdlms.ConformanceRead) && initiate.Conformance.Has(xdlms.ConformanceGet):
+			refusal.Err = &ProtocolError{Op: op, Msg: fmt.Sprintf("the meter grants logical-name referencing only (vaa-name %04X)", initiate.VAA)}
 		default:
 		}
 		if refusal.Err != nil {
@@ -226,9 +248,13 @@ func judge(answer []byte, proposed xdlms.Conformance) (Parameters, error) {
 		}
 	}
 	params.Conformance = params.Granted & proposed
-	if !params.Conformance.Has(xdlms.ConformanceGet) {
+	needed := xdlms.ConformanceGet
+	if referencing == acse.SN {
+		needed = xdlms.ConformanceRead
+	}
+	if !params.Conformance.Has(needed) {
 		params.AssumedGet = true
-		params.Conformance |= xdlms.ConformanceGet
+		params.Conformance |= needed
 	}
 	return params, nil
 }

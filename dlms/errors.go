@@ -93,9 +93,14 @@ func (e *RejectError) Unwrap() error { return e.Err }
 type AccessError struct {
 	Attribute cosem.Attribute
 	Result    xdlms.DataAccessResult
+	// Unlisted says that nothing was asked: in short-name referencing, an object that the meter does not list has no name.
+	Unlisted bool
 }
 
 func (e *AccessError) Error() string {
+	if e.Unlisted {
+		return fmt.Sprintf("%s: not in the meter's object list", e.Attribute)
+	}
 	return fmt.Sprintf("%s: %s (data-access-result %d)", e.Attribute, e.Result, uint8(e.Result))
 }
 

@@ -13,6 +13,7 @@ const (
 	wantGet wanted = iota
 	wantAARE
 	wantRLRE
+	wantRead
 )
 
 // An expectation is what an exchange waits for. All else is dropped, and the
@@ -48,6 +49,8 @@ func (e expectation) wants(apdu []byte) bool {
 		return e.kind == wantAARE
 	case xdlms.TagRLRE:
 		return e.kind == wantRLRE
+	case xdlms.TagReadResponse:
+		return e.kind == wantRead
 	case xdlms.TagGetResponse:
 		if e.kind != wantGet || len(apdu) < 3 {
 			return e.kind == wantGet

@@ -10,6 +10,12 @@ import (
 	"github.com/telegraf-dlms/telegraf-dlms/dlms/xdlms"
 )
 
+// The names of the services that read, in errors.
+const (
+	opGet  = "GET"
+	opRead = "READ"
+)
+
 // Get reads one attribute (GET, clause 9.3.6), with selective access if sel is
 // not nil. An answer in blocks is joined, up to ConnConfig.MaxAPDU octets. The
 // Data is valid until the next call on the Association or its Conn.
@@ -25,7 +31,10 @@ func (a *Association) Get(ctx context.Context, at cosem.Attribute, sel *cosem.Se
 }
 
 func (a *Association) get(ctx context.Context, at cosem.Attribute, sel *cosem.Selection) (axdr.Data, error) {
-	op := operation{name: "GET", attribute: at}
+	if a.short {
+		return a.readOne(ctx, at, sel)
+	}
+	op := operation{name: opGet, attribute: at}
 	answer, err := a.ask(ctx, op, a.normal(at, sel))
 	if err != nil {
 		return nil, err
@@ -36,7 +45,7 @@ func (a *Association) get(ctx context.Context, at cosem.Attribute, sel *cosem.Se
 	case answer.Type == xdlms.GetNormal:
 		return answer.Data, a.c.tooDeep(op, answer.Data)
 	case answer.Type == xdlms.GetBlock:
-		raw, err := a.join(ctx, op, answer)
+		raw, err := a.join(ctx, op, ofGet(answer), a.nextGet)
 		if err != nil {
 			return nil, err
 		}
@@ -71,52 +80,70 @@ func (a *Association) ask(ctx context.Context, op operation, q *xdlms.GetRequest
 // roundTrip sends a request and returns the answer, whose slices are valid
 // until the next exchange.
 func (a *Association) roundTrip(ctx context.Context, op operation, q *xdlms.GetRequest, e expectation) (xdlms.GetResponse, error) {
-	if err := a.Lost(); err != nil {
+	if q.Selections != nil && !a.params.Conformance.Has(xdlms.ConformanceSelectiveAccess) {
+		return xdlms.GetResponse{}, &ProtocolError{Op: op.String(), Msg: "the meter does not grant selective access"}
+	}
+	answer, err := a.transact(ctx, op, q, e, xdlms.TagGetResponse, q.Type == xdlms.GetWithList)
+	if err != nil {
 		return xdlms.GetResponse{}, err
+	}
+	response, err := xdlms.ParseGetResponse(answer)
+	if err != nil {
+		return xdlms.GetResponse{}, &ProtocolError{Op: op.String(), Msg: shown(answer), Err: err}
+	}
+	return response, nil
+}
+
+// transact sends a request and returns the APDU that answers it, which has the
+// tag, valid until the next exchange.
+func (a *Association) transact(ctx context.Context, op operation, q appender, e expectation, want xdlms.APDUTag, list bool) ([]byte, error) {
+	if err := a.Lost(); err != nil {
+		return nil, err
 	}
 	apdu, err := a.encode(op, q)
 	if err != nil {
-		return xdlms.GetResponse{}, err
+		return nil, err
 	}
 	answer, err := a.c.link.exchange(ctx, op, apdu, e)
 	if err != nil {
+		if a.short && a.c.cfg.Framing == Wrapper && a.c.broken == nil {
+			a.c.broken = fmt.Errorf("a READ was not answered on this connection (%w)", err)
+		}
 		if !a.c.link.open() || a.c.unproven && !a.c.cfg.Datagram && ctx.Err() == nil {
 			a.lost = err
 		}
-		return xdlms.GetResponse{}, err
+		return nil, err
 	}
 	a.c.unproven = false
 	switch tag := xdlms.APDUTag(answer[0]); tag {
-	case xdlms.TagGetResponse:
-		response, err := xdlms.ParseGetResponse(answer)
-		if err != nil {
-			return xdlms.GetResponse{}, &ProtocolError{Op: op.String(), Msg: shown(answer), Err: err}
-		}
-		return response, nil
+	case want:
+		return answer, nil
 	case xdlms.TagExceptionResponse, xdlms.TagConfirmedServiceError:
-		return xdlms.GetResponse{}, a.refused(q, errorAPDU(op.String(), answer))
+		return nil, a.refused(list, errorAPDU(op.String(), answer))
 	default:
-		return xdlms.GetResponse{}, &ProtocolError{Op: op.String(), Msg: fmt.Sprintf("expected a get-response, got %s: %s", tag, shown(answer))}
+		return nil, &ProtocolError{Op: op.String(), Msg: fmt.Sprintf("expected a %s, got %s: %s", want, tag, shown(answer))}
 	}
 }
 
 // refused looks at an error APDU. One that says that there is no association
 // ends ours; not in answer to a list, which a meter may refuse in the same
 // words: then the single reads that follow will tell.
-func (a *Association) refused(q *xdlms.GetRequest, err error) error {
+func (a *Association) refused(list bool, err error) error {
 	var exception *ExceptionError
-	if errors.As(err, &exception) && exception.lost() && q.Type != xdlms.GetWithList {
+	if errors.As(err, &exception) && exception.lost() && !list {
 		a.lost = err
 	}
 	return err
 }
 
-// encode encodes a request and checks that it may be sent: a service that the
-// meter has not granted is not used, and only an AARQ may be segmented.
-func (a *Association) encode(op operation, q *xdlms.GetRequest) ([]byte, error) {
-	if q.Selections != nil && !a.params.Conformance.Has(xdlms.ConformanceSelectiveAccess) {
-		return nil, &ProtocolError{Op: op.String(), Msg: "the meter does not grant selective access"}
-	}
+// appender is a request.
+type appender interface {
+	Append(b []byte) ([]byte, error)
+}
+
+// encode encodes a request and checks that it may be sent: only an AARQ may be
+// segmented.
+func (a *Association) encode(op operation, q appender) ([]byte, error) {
 	apdu, err := q.Append(a.apdu[:0])
 	if err != nil {
 		return nil, &ProtocolError{Op: op.String(), Err: err}
@@ -131,14 +158,48 @@ func (a *Association) encode(op operation, q *xdlms.GetRequest) ([]byte, error) 
 	return apdu, nil
 }
 
+// datablock is a part of an answer, or why there is none.
+type datablock struct {
+	number uint32
+	last   bool
+	raw    []byte
+	result xdlms.DataAccessResult
+}
+
+// ofGet is the block in an answer to GET.
+func ofGet(p xdlms.GetResponse) datablock {
+	return datablock{number: p.Block, last: p.Last, raw: p.Raw, result: p.Result}
+}
+
+// nextGet asks for the block after acknowledged, under the same invoke id.
+func (a *Association) nextGet(ctx context.Context, op operation, acknowledged uint32) (datablock, error) {
+	invoke := a.request.InvokeID
+	a.request = xdlms.GetRequest{Type: xdlms.GetNext, InvokeID: invoke, Block: acknowledged}
+	p, err := a.roundTrip(ctx, op, &a.request, expectation{
+		kind: wantGet, invoke: invoke.ID(), block: acknowledged, copies: a.c.cfg.Datagram,
+	})
+	switch {
+	case err != nil:
+		return datablock{}, err
+	case p.Type == xdlms.GetNormal && p.Result != xdlms.Success: // some meters end a transfer so
+	case p.Type != xdlms.GetBlock:
+		return datablock{}, &ProtocolError{Op: op.String(), Msg: fmt.Sprintf("expected block %d, got a get-response %s", acknowledged+1, p.Type)}
+	default:
+	}
+	return ofGet(p), nil
+}
+
+// follower asks for the block after the one acknowledged.
+type follower func(ctx context.Context, op operation, acknowledged uint32) (datablock, error)
+
 // join fetches the blocks that follow first and returns the raw data of all,
 // valid until the next call.
-func (a *Association) join(ctx context.Context, op operation, first xdlms.GetResponse) ([]byte, error) {
+func (a *Association) join(ctx context.Context, op operation, first datablock, next follower) ([]byte, error) {
 	if cap(a.joined) > keepJoined {
 		a.joined = nil
 	}
 	a.joined = a.joined[:0]
-	err := a.blocks(ctx, op, first, func(raw []byte, _ bool) error {
+	err := a.blocks(ctx, op, first, next, func(raw []byte, _ bool) error {
 		if len(a.joined)+len(raw) > a.c.cfg.MaxAPDU {
 			return &ProtocolError{Op: op.String(), Msg: fmt.Sprintf("the blocks hold more than %d octets", a.c.cfg.MaxAPDU)}
 		}
@@ -156,48 +217,36 @@ const keepJoined = 64 << 10
 // (some meters: 0) and count up by one. A block that comes again is
 // acknowledged once more, for our acknowledgement may have been lost; over UDP,
 // where such copies are usual and come in any order, it is dropped. An empty block is legal.
-func (a *Association) blocks(ctx context.Context, op operation, first xdlms.GetResponse, take func(raw []byte, last bool) error) error {
-	if first.Block > 1 && first.Result == xdlms.Success {
-		return &ProtocolError{Op: op.String(), Msg: fmt.Sprintf("the first block has number %d, expected 1 or 0", first.Block)}
+func (a *Association) blocks(ctx context.Context, op operation, first datablock, next follower, take func(raw []byte, last bool) error) error {
+	if first.number > 1 && first.result == xdlms.Success {
+		return &ProtocolError{Op: op.String(), Msg: fmt.Sprintf("the first block has number %d, expected 1 or 0", first.number)}
 	}
 	block, again := first, false
-	expected := first.Block
-	invoke := a.request.InvokeID
+	expected := first.number
 	for n := 1; ; {
 		switch {
-		case block.Result != xdlms.Success:
-			return &AccessError{Attribute: op.attribute, Result: block.Result}
-		case block.Block == expected:
-			if err := take(block.Raw, block.Last); err != nil {
+		case block.result != xdlms.Success:
+			return &AccessError{Attribute: op.attribute, Result: block.result}
+		case block.number == expected:
+			if err := take(block.raw, block.last); err != nil {
 				return err
 			}
-			if block.Last {
+			if block.last {
 				return nil
 			}
 			if n++; n > a.c.cfg.MaxBlocks {
 				return &ProtocolError{Op: op.String(), Msg: fmt.Sprintf("more than %d blocks", a.c.cfg.MaxBlocks)}
 			}
 			expected, again = expected+1, false
-		case block.Block+1 == expected && !again:
+		case block.number+1 == expected && !again:
 			again = true
 		default:
-			return &ProtocolError{Op: op.String(), Msg: fmt.Sprintf("expected block %d, got block %d", expected, block.Block)}
+			return &ProtocolError{Op: op.String(), Msg: fmt.Sprintf("expected block %d, got block %d", expected, block.number)}
 		}
-		acknowledged := expected - 1
-		op.block, op.next = acknowledged, true
-		a.request = xdlms.GetRequest{Type: xdlms.GetNext, InvokeID: invoke, Block: acknowledged}
+		op.block, op.next = expected-1, true
 		var err error
-		block, err = a.roundTrip(ctx, op, &a.request, expectation{
-			kind: wantGet, invoke: invoke.ID(), block: acknowledged, copies: a.c.cfg.Datagram,
-		})
-		if err != nil {
+		if block, err = next(ctx, op, expected-1); err != nil {
 			return err
-		}
-		if block.Type == xdlms.GetNormal && block.Result != xdlms.Success {
-			continue // some meters end a transfer so
-		}
-		if block.Type != xdlms.GetBlock {
-			return &ProtocolError{Op: op.String(), Msg: fmt.Sprintf("expected block %d, got a get-response %s", expected, block.Type)}
 		}
 	}
 }

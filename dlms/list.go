@@ -65,7 +65,11 @@ func (r *listReader) step(ctx context.Context) error {
 	if n < 2 {
 		return r.one(ctx)
 	}
-	err := r.list(ctx, r.ats[r.next:r.next+n])
+	read := r.list
+	if r.a.short {
+		read = r.readList
+	}
+	err := read(ctx, r.ats[r.next:r.next+n])
 	if err == nil {
 		r.a.listFailures = 0
 		r.a.c.listAnswered()
@@ -104,8 +108,8 @@ func (r *listReader) give() {
 		r.next++
 		d, err := r.a.results[i].data, error(nil)
 		if result.result != xdlms.Success {
-			d, err = nil, &AccessError{Attribute: r.ats[at], Result: result.result}
-		} else if err = r.a.c.tooDeep(operation{name: "GET", attribute: r.ats[at]}, d); err != nil {
+			d, err = nil, &AccessError{Attribute: r.ats[at], Result: result.result, Unlisted: result.unlisted}
+		} else if err = r.a.c.tooDeep(operation{name: opGet, attribute: r.ats[at]}, d); err != nil {
 			d = nil
 		}
 		r.each(at, d, err)
@@ -150,7 +154,11 @@ func (a *Association) listSize() int {
 	if a.params.MaxPDU > 0 {
 		room = min(room, a.params.MaxPDU)
 	}
-	n := min((room-listHeader)/listItem, listMost)
+	header, item := listHeader, listItem
+	if a.short {
+		header, item = readHeader, readItem
+	}
+	n := min((room-header)/item, listMost)
 	if limit := a.c.listLimit(); limit > 0 {
 		n = min(n, limit)
 	}
@@ -165,7 +173,7 @@ func (a *Association) listSize() int {
 // values that belong to other attributes.
 func (r *listReader) list(ctx context.Context, ats []cosem.Attribute) error {
 	a := r.a
-	op := operation{name: "GET", count: len(ats)}
+	op := operation{name: opGet, count: len(ats)}
 	answer, err := a.askList(ctx, op, ats)
 	var timeout *TimeoutError
 	if errors.As(err, &timeout) && a.Lost() == nil && a.c.cfg.Framing == Wrapper && !a.c.cfg.Datagram && timeout.Err == nil && timeout.Received == 0 {
@@ -180,7 +188,7 @@ func (r *listReader) list(ctx context.Context, ats []cosem.Attribute) error {
 	switch answer.Type {
 	case xdlms.GetWithList:
 	case xdlms.GetBlock:
-		joined, err := a.join(ctx, op, answer)
+		joined, err := a.join(ctx, op, ofGet(answer), a.nextGet)
 		if err != nil {
 			return err
 		}

@@ -2,6 +2,7 @@ package dlms
 
 import (
 	"context"
+	"fmt"
 	"net"
 	"testing"
 	"testing/synctest"
@@ -29,9 +30,21 @@ func (holding) Get(_ uint16, at cosem.Attribute, _ *cosem.Selection, b []byte) (
 		return append(b, 2, 2, 0x0F, 0xFF, 0x16, 30), xdlms.Success
 	case at.Class == cosem.ProfileGeneric && at.ID == 2:
 		return append(b, profile(100)...), xdlms.Success
+	case at.Class == cosem.AssociationLN && at.ID == 2:
+		return append(b, objectList()...), xdlms.Success
 	default:
 		return nil, xdlms.ObjectUndefined
 	}
+}
+
+// objectList are the objects that the tests read.
+func objectList() []byte {
+	var list []cosem.Object
+	for _, at := range registers(20) {
+		list = append(list, cosem.Object{Class: at.Class, Instance: at.Instance, Attributes: []cosem.AttributeAccess{{ID: 1}, {ID: 2}, {ID: 3}}})
+	}
+	list = append(list, cosem.Object{Class: cosem.ProfileGeneric, Instance: [6]byte{1, 0, 99, 1, 0, 255}})
+	return cosem.AppendObjectList(nil, list)
 }
 
 // metered is a Conn to a test meter over a pipe, in a bubble.
@@ -130,25 +143,27 @@ func TestMeters(t *testing.T) {
 		{name: "swapped ports", meter: dlmstest.Config{Framing: dlmstest.FramingWrapper, Faults: &dlmstest.Faults{SameWPorts: true, StaleAnswers: 3}}},
 		{name: "zero ports", meter: dlmstest.Config{Framing: dlmstest.FramingWrapper, Faults: &dlmstest.Faults{ZeroWPorts: true}}},
 	}
-	for _, tt := range tests {
-		for _, framing := range []Framing{HDLC, Wrapper} {
-			name := dlmstest.FramingHDLC
-			if framing == Wrapper {
-				name = dlmstest.FramingWrapper
-			}
-			if tt.meter.Framing != "" && tt.meter.Framing != name {
-				continue
-			}
-			t.Run(tt.name+", "+name, func(t *testing.T) {
+	for i := range 4 * len(tests) {
+		tt, framing, name, short := tests[i/4], Wrapper, dlmstest.FramingWrapper, i%2 > 0
+		if i%4 > 1 {
+			framing, name = HDLC, dlmstest.FramingHDLC
+		}
+		if tt.meter.Framing == "" || tt.meter.Framing == name {
+			t.Run(fmt.Sprintf("%s, %s, short names=%v", tt.name, name, short), func(t *testing.T) {
 				bubble(t, func(t *testing.T) {
-					meter, cfg := tt.meter, ConnConfig{Framing: framing, ClientAddress: 16, LogicalAddress: 1}
-					meter.Framing = name
+					meter, cfg, how := tt.meter, ConnConfig{Framing: framing, ClientAddress: 16, LogicalAddress: 1}, tt.how
+					meter.Framing, meter.ShortNames, how.ShortNames = name, short, short
 					if tt.conn != nil {
 						tt.conn(&cfg)
 					}
 					c, m := metered(t, meter, cfg, fault.Plan{})
-					a, err := c.Associate(context.Background(), tt.how)
+					a, err := c.Associate(context.Background(), how)
 					require.NoError(t, err)
+					if short {
+						names, err := a.ReadNames(context.Background())
+						require.NoError(t, err)
+						require.Equal(t, 22, names.Len(), "the association, 20 registers and a profile")
+					}
 					readAll(t, a)
 					require.NoError(t, a.Release(context.Background()))
 					synctest.Wait()

@@ -22,7 +22,10 @@ import (
 func (a *Association) GetRows(ctx context.Context, at cosem.Attribute, sel *cosem.Selection, row func(axdr.Data) error) error {
 	end := a.c.watch(ctx)
 	defer end()
-	op := operation{name: "GET", attribute: at}
+	if a.short {
+		return a.readRows(ctx, at, sel, row)
+	}
+	op := operation{name: opGet, attribute: at}
 	answer, err := a.ask(ctx, op, a.normal(at, sel))
 	if err != nil {
 		return err
@@ -34,15 +37,20 @@ func (a *Association) GetRows(ctx context.Context, at cosem.Attribute, sel *cose
 	case answer.Type == xdlms.GetNormal:
 		return cutter.take(answer.Data, true)
 	case answer.Type == xdlms.GetBlock:
-		cutter.held = a.joined[:0]
-		err := a.blocks(ctx, op, answer, cutter.take)
-		if a.joined = cutter.held[:0]; cap(a.joined) > keepJoined {
-			a.joined = nil
-		}
-		return err
+		return a.cutBlocks(ctx, op, ofGet(answer), a.nextGet, &cutter, cutter.take)
 	default:
 		return &ProtocolError{Op: op.String(), Msg: fmt.Sprintf("asked for one attribute, the answer is a list of %d", answer.Count)}
 	}
+}
+
+// cutBlocks gives blocks to take, which gives them to the cutter.
+func (a *Association) cutBlocks(ctx context.Context, op operation, first datablock, next follower, cutter *rowCutter, take func(raw []byte, last bool) error) error {
+	cutter.held = a.joined[:0]
+	err := a.blocks(ctx, op, first, next, take)
+	if a.joined = cutter.held[:0]; cap(a.joined) > keepJoined {
+		a.joined = nil
+	}
+	return err
 }
 
 // rowCutter cuts the elements out of an array that arrives in pieces.

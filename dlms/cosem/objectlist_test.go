@@ -116,6 +116,12 @@ func TestShortNames(t *testing.T) {
 		_, ok := packed.Name(at)
 		require.False(t, ok, "%v", at)
 	}
+	// Four attributes further on another object begins.
+	near := cosem.PackShortNames([]cosem.ShortName{list[1], {Base: 0x6220, Class: cosem.Register, Instance: code(9)}})
+	for id, want := range map[int8]bool{1: true, 4: true, 5: false, 6: false} {
+		_, ok := near.Name(cosem.Attribute{Class: cosem.Register, Instance: code(1), ID: id})
+		require.Equal(t, want, ok, "attribute %d", id)
+	}
 	require.True(t, cosem.ShortNames{}.Valid())
 	require.False(t, packed[:12].Valid())
 	require.False(t, append(packed[11:22:22], packed[:11]...).Valid())

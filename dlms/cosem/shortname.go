@@ -147,12 +147,25 @@ func (s ShortNames) Find(instance obis.Code) []ShortName {
 }
 
 // Name returns the short name of an attribute; ok is false if the meter has no
-// such object, or the attribute no name.
+// such object, or the attribute no name: one that would reach into the names of
+// another object is that object's.
 func (s ShortNames) Name(at Attribute) (name uint16, ok bool) {
 	for _, n := range s.Find(at.Instance) {
-		if n.Class == at.Class {
-			return n.Attribute(at.ID)
+		if n.Class != at.Class {
+			continue
 		}
+		name, ok := n.Attribute(at.ID)
+		return name, ok && !s.begins(n.Base, name)
 	}
 	return 0, false
+}
+
+// begins reports whether an object begins behind base, up to name.
+func (s ShortNames) begins(base, name uint16) bool {
+	for b := []byte(s); len(b) >= shortNameSize; b = b[shortNameSize:] {
+		if other := binary.BigEndian.Uint16(b[8:]); other > base && other <= name {
+			return true
+		}
+	}
+	return false
 }

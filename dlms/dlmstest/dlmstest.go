@@ -1,10 +1,10 @@
 // Package dlmstest is a DLMS/COSEM server for tests and demonstrations: a
 // meter that answers over any [net.Conn], a TCP listener or a UDP socket.
 //
-// It speaks logical name referencing over HDLC (with the state of a secondary
+// It speaks logical or short name referencing over HDLC (with the state of a secondary
 // station: Green Book Ed. 9, clause 8) and over the TCP-UDP/IP wrapper (clause
 // 7), without authentication or with a low-security password, and answers GET
-// with block transfer, lists and selective access. What it holds is supplied
+// or READ with block transfer, lists and selective access. What it holds is supplied
 // by an [Objects]; how it behaves, and misbehaves, by a [Config].
 //
 // The package shares the codecs with package dlms but none of its exchange
@@ -41,6 +41,11 @@ const (
 // GET with blocks, lists, selective access and priorities.
 const DefaultConformance = xdlms.ConformanceGet | xdlms.ConformanceBlockTransferWithGetOrRead |
 	xdlms.ConformanceMultipleReferences | xdlms.ConformanceSelectiveAccess | xdlms.ConformancePriorityMgmt
+
+// ShortNameConformance is what a meter with short names offers: READ with
+// blocks, lists and parameters.
+const ShortNameConformance = xdlms.ConformanceRead | xdlms.ConformanceBlockTransferWithGetOrRead |
+	xdlms.ConformanceMultipleReferences | xdlms.ConformanceParameterizedAccess
 
 // Objects is what a meter measures. Get appends the A-XDR encoding of the
 // attribute at to b and returns the extended slice with [xdlms.Success], or
@@ -94,8 +99,13 @@ type Config struct {
 	// DefaultMaxPDU. A longer answer goes out in blocks.
 	MaxPDU int
 
-	// Conformance is what the meter offers; 0 is DefaultConformance (without
-	// multiple-references if NoLists is set).
+	// ShortNames is a meter with short-name referencing, and without logical
+	// names. Its objects are those of the object list that its Objects have for
+	// Association LN; their base names ascend in that order.
+	ShortNames bool
+
+	// Conformance is what the meter offers; 0 is DefaultConformance, or
+	// ShortNameConformance (without multiple-references if NoLists is set).
 	Conformance xdlms.Conformance
 
 	// NoLists refuses GET-with-list by an exception-response. ListMax does so
@@ -135,9 +145,9 @@ type Counters struct {
 	Links        int // SNRM answered by UA
 	Associations int // AARQ accepted
 	Rejections   int // AARQ refused
-	Gets         int // GET-Request-Normal
-	Nexts        int // GET-Request-Next
-	Lists        int // GET-Request-With-List
+	Gets         int // GET-Request-Normal, ReadRequest of one variable
+	Nexts        int // GET-Request-Next, ReadRequest of the next block
+	Lists        int // GET-Request-With-List, ReadRequest of several variables
 	Items        int // attributes asked for, singly and in lists
 	Others       int // APDUs that are not part of reading
 	Requests     int // APDUs of any kind, repeated frames not counted
@@ -182,6 +192,9 @@ func NewMeter(cfg Config, objects Objects) *Meter {
 	cfg.MaxPDU = min(max(cfg.MaxPDU, minPDU), 0xffff)
 	if cfg.Conformance == 0 {
 		cfg.Conformance = DefaultConformance
+		if cfg.ShortNames {
+			cfg.Conformance = ShortNameConformance
+		}
 		if cfg.NoLists {
 			cfg.Conformance &^= xdlms.ConformanceMultipleReferences
 		}

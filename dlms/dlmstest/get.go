@@ -17,6 +17,7 @@ const (
 type transfer struct {
 	active  bool
 	endless bool
+	read    bool // of a READ
 	id      xdlms.InvokeID
 	body    []byte // all of it: one Data, or the count and results of a list
 	from    int    // start of the block last sent
@@ -53,7 +54,7 @@ func (s *session) get(apdu []byte) []byte {
 func (s *session) getNormal(q *xdlms.GetRequest) []byte {
 	s.m.count(func(c *Counters) { c.Gets++; c.Items++ })
 	s.transfer = transfer{}
-	value, res := s.read(q, 0, s.value[:0])
+	value, res := s.read(q.Attributes[0], s.selection(q, 0), s.value[:0])
 	if res != xdlms.Success {
 		s.reply = xdlms.AppendGetResponseError(s.reply[:0], q.InvokeID, res)
 		return s.reply
@@ -88,7 +89,7 @@ func (s *session) getList(q *xdlms.GetRequest) []byte {
 	body := axdr.AppendLength(s.value[:0], count)
 	for i := range n {
 		start := len(body)
-		value, res := s.read(q, i, append(body, 0))
+		value, res := s.read(q.Attributes[i], s.selection(q, i), append(body, 0))
 		if res != xdlms.Success {
 			value = xdlms.AppendGetResult(body[:start], nil, res)
 		}
@@ -100,8 +101,16 @@ func (s *session) getList(q *xdlms.GetRequest) []byte {
 	return s.inBlocks(q.InvokeID, body)
 }
 
-// read appends the value of attribute i of a request.
-func (s *session) read(q *xdlms.GetRequest, i int, b []byte) ([]byte, xdlms.DataAccessResult) {
+// selection is the selective access of attribute i of a request.
+func (s *session) selection(q *xdlms.GetRequest, i int) *cosem.Selection {
+	if q.Selections == nil || !s.conformance.Has(xdlms.ConformanceSelectiveAccess) {
+		return nil
+	}
+	return q.Selections[i]
+}
+
+// read appends the value of an attribute.
+func (s *session) read(at cosem.Attribute, sel *cosem.Selection, b []byte) ([]byte, xdlms.DataAccessResult) {
 	if s.m.faults.take(func(f *Faults) *int { return &f.TemporaryErrors }) {
 		return b, xdlms.TemporaryFailure
 	}
@@ -114,19 +123,19 @@ func (s *session) read(q *xdlms.GetRequest, i int, b []byte) ([]byte, xdlms.Data
 		}
 		return axdr.AppendNull(b), xdlms.Success
 	}
-	var sel *cosem.Selection
-	if q.Selections != nil && s.conformance.Has(xdlms.ConformanceSelectiveAccess) {
-		sel = q.Selections[i]
-	}
 	if s.objects == nil {
 		return b, xdlms.ObjectUndefined
 	}
-	return s.objects.Get(s.client, q.Attributes[i], sel, b)
+	return s.objects.Get(s.client, at, sel, b)
 }
 
 // inBlocks gives the answer that stands in s.reply, or the first block of its
 // body if it is too long.
 func (s *session) inBlocks(id xdlms.InvokeID, body []byte) []byte {
+	return s.orBlocks(transfer{id: id}, body)
+}
+
+func (s *session) orBlocks(t transfer, body []byte) []byte {
 	fixed := s.m.faults.fixed()
 	fits := len(s.reply) <= s.limit && (s.m.cfg.BlockSize <= 0 || len(body) <= s.m.cfg.BlockSize)
 	if fits && !fixed.EndlessBlocks {
@@ -135,7 +144,8 @@ func (s *session) inBlocks(id xdlms.InvokeID, body []byte) []byte {
 	if !s.conformance.Has(xdlms.ConformanceBlockTransferWithGetOrRead) {
 		return s.exception(xdlms.ServiceNotAllowed, xdlms.PDUTooLong)
 	}
-	s.transfer = transfer{active: true, endless: fixed.EndlessBlocks, id: id, block: firstBlock - 1}
+	t.active, t.endless, t.block = true, fixed.EndlessBlocks, firstBlock-1
+	s.transfer = t
 	if fixed.FirstBlockZero {
 		s.transfer.block--
 	}
@@ -202,6 +212,11 @@ func (s *session) sendBlock() []byte {
 	if s.m.faults.take(func(f *Faults) *int { return &f.WrongBlock }) {
 		number += wrongBy
 	}
+	if t.read {
+		p := xdlms.ReadResult{Choice: xdlms.ReadBlock, Last: t.last, Block: uint16(number), Raw: t.body[t.from:t.to]}
+		s.reply = p.Append(xdlms.AppendReadResponse(s.reply[:0], 1))
+		return s.reply
+	}
 	s.reply = xdlms.AppendGetResponseBlock(s.reply[:0], t.id, t.last, number, t.body[t.from:t.to])
 	return s.reply
 }
@@ -255,7 +270,7 @@ func stale(reply []byte) []byte {
 	return old
 }
 
-// isGet tells whether an APDU is a GET-Request.
+// isGet tells whether an APDU is a GET-Request or ReadRequest.
 func isGet(apdu []byte) bool {
-	return len(apdu) > 0 && xdlms.APDUTag(apdu[0]) == xdlms.TagGetRequest
+	return len(apdu) > 0 && (xdlms.APDUTag(apdu[0]) == xdlms.TagGetRequest || xdlms.APDUTag(apdu[0]) == xdlms.TagReadRequest)
 }

@@ -4,6 +4,7 @@ import (
 	"crypto/subtle"
 
 	"github.com/telegraf-dlms/telegraf-dlms/dlms/acse"
+	"github.com/telegraf-dlms/telegraf-dlms/dlms/cosem"
 	"github.com/telegraf-dlms/telegraf-dlms/dlms/xdlms"
 )
 
@@ -24,6 +25,8 @@ type session struct {
 	associated  bool
 	conformance xdlms.Conformance // as negotiated
 	limit       int               // octets of the longest answer
+
+	names []cosem.ShortName // of the objects that the client sees, by base name
 
 	request  xdlms.GetRequest // its slices are used again
 	value    []byte           // scratch
@@ -53,8 +56,10 @@ func (s *session) handle(apdu []byte) []byte {
 		return s.associate(apdu)
 	case tag == xdlms.TagRLRQ:
 		return s.releaseRequest(apdu)
-	case tag == xdlms.TagGetRequest:
+	case tag == xdlms.TagGetRequest && !s.m.cfg.ShortNames:
 		return s.get(apdu)
+	case tag == xdlms.TagReadRequest && s.m.cfg.ShortNames:
+		return s.readRequest(apdu)
 	default:
 		s.m.count(func(c *Counters) { c.Others++ })
 		return s.refuse(tag)
@@ -64,7 +69,7 @@ func (s *session) handle(apdu []byte) []byte {
 // refuse answers a service the meter does not have.
 func (s *session) refuse(tag xdlms.APDUTag) []byte {
 	switch tag {
-	case xdlms.TagSetRequest, xdlms.TagActionRequest, xdlms.TagReadRequest, xdlms.TagWriteRequest, xdlms.TagAccessRequest:
+	case xdlms.TagGetRequest, xdlms.TagSetRequest, xdlms.TagActionRequest, xdlms.TagReadRequest, xdlms.TagWriteRequest, xdlms.TagAccessRequest:
 		return s.exception(xdlms.ServiceNotAllowed, xdlms.ServiceNotSupported)
 	default:
 		return s.exception(xdlms.ServiceUnknown, xdlms.ServiceNotSupported)
@@ -113,8 +118,12 @@ func (s *session) associate(apdu []byte) []byte {
 		MaxPDU:      uint16(s.m.cfg.MaxPDU),
 		VAA:         xdlms.VAANameLN,
 	}
+	if s.m.cfg.ShortNames {
+		response.VAA = xdlms.VAANameSN
+		s.names = s.shortNames()
+	}
 	return s.aare(acse.AARE{
-		Context:            acse.LN,
+		Context:            s.m.context(),
 		Result:             acse.Accepted,
 		Diagnostic:         acse.Diagnostic{Source: acse.ServiceUser, Code: acse.DiagnosticNull},
 		UserInformation:    response.Append(nil),
@@ -125,7 +134,7 @@ func (s *session) associate(apdu []byte) []byte {
 // authenticate says why the client of an AARQ is not let in, DiagnosticNull if
 // it is.
 func (s *session) authenticate(aarq *acse.AARQ) uint8 {
-	if aarq.Context != acse.LN {
+	if aarq.Context != s.m.context() {
 		return acse.DiagnosticContextNotSupported
 	}
 	known, ok := s.m.cfg.Clients[s.client]
@@ -154,7 +163,7 @@ func (s *session) negotiate(userInformation []byte) (q xdlms.InitiateRequest, co
 		return q, int(xdlms.InitiateDLMSVersionTooLow)
 	case q.MaxPDU != 0 && q.MaxPDU < reservedPDU:
 		return q, int(xdlms.InitiatePDUSizeTooShort)
-	case !(q.Conformance & s.m.cfg.Conformance).Has(xdlms.ConformanceGet):
+	case q.Conformance&s.m.cfg.Conformance&(xdlms.ConformanceGet|xdlms.ConformanceRead) == 0:
 		return q, int(xdlms.InitiateIncompatibleConformance)
 	default:
 		return q, -1
@@ -165,7 +174,7 @@ func (s *session) negotiate(userInformation []byte) (q xdlms.InitiateRequest, co
 func (s *session) reject(d acse.Diagnostic, userInformation []byte) []byte {
 	s.m.count(func(c *Counters) { c.Rejections++ })
 	return s.aare(acse.AARE{
-		Context:            acse.LN,
+		Context:            s.m.context(),
 		Result:             acse.RejectedPermanent,
 		Diagnostic:         d,
 		UserInformation:    userInformation,
