@@ -219,6 +219,7 @@ func judge(answer []byte, referencing acse.Context, proposed xdlms.Conformance) 
 		refusal.Err = &ProtocolError{Op: op, Msg: "the meter demands high-level authentication: " + aare.Diagnostic.String()}
 		return Parameters{}, refusal
 	case aare.Context != referencing && aare.Context != acse.ContextUnknown:
+		refusal.OtherReferencing = aare.Context == acse.LN || aare.Context == acse.SN
 		refusal.Err = &ProtocolError{Op: op, Msg: fmt.Sprintf("asked for %s, the meter accepts %s", referencing, aare.Context)}
 		return Parameters{}, refusal
 	}
@@ -234,8 +235,10 @@ func judge(answer []byte, referencing acse.Context, proposed xdlms.Conformance) 
 		case initiate.Version < xdlms.Version:
 			refusal.Err = &ProtocolError{Op: op, Msg: fmt.Sprintf("the meter speaks DLMS version %d, at least %d is expected", initiate.Version, xdlms.Version)}
 		case referencing == acse.LN && initiate.VAA == xdlms.VAANameSN && !initiate.Conformance.Has(xdlms.ConformanceGet) && initiate.Conformance.Has(xdlms.ConformanceRead):
+			refusal.OtherReferencing = true
 			refusal.Err = &ProtocolError{Op: op, Msg: fmt.Sprintf("the meter grants short-name referencing only (vaa-name %04X)", initiate.VAA)}
 		case referencing == acse.SN && initiate.VAA == xdlms.VAANameLN && !initiate.Conformance.Has(xdlms.ConformanceRead) && initiate.Conformance.Has(xdlms.ConformanceGet):
+			refusal.OtherReferencing = true
 			refusal.Err = &ProtocolError{Op: op, Msg: fmt.Sprintf("the meter grants logical-name referencing only (vaa-name %04X)", initiate.VAA)}
 		default:
 		}

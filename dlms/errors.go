@@ -64,7 +64,9 @@ type RejectError struct {
 	Result       acse.Result
 	Diagnostic   acse.Diagnostic
 	ServiceError *xdlms.ConfirmedServiceError // the initiate error, in the AARE or instead of it; nil: none
-	Err          error                        // why an answer that is not a refusing AARE was taken for a refusal; nil: Result and Diagnostic tell
+	// OtherReferencing says that the meter has accepted short names where logical names were asked for, or the reverse.
+	OtherReferencing bool
+	Err              error // why an answer that is not a refusing AARE was taken for a refusal; nil: Result and Diagnostic tell
 }
 
 func (e *RejectError) Error() string {

@@ -112,6 +112,8 @@ func TestUsage(t *testing.T) {
 		{"simulate x", 2, `telegraf-dlms simulate: stray argument "x"`},
 		{"simulate -framing mbus", 2, "telegraf-dlms simulate: -framing \"mbus\": allowed are wrapper and hdlc\n"},
 		{"simulate -framing hdlc -listen udp://127.0.0.1:0", 2, "telegraf-dlms simulate: -framing hdlc does not go over UDP\n"},
+		{"simulate -referencing sn -listen udp://127.0.0.1:0", 2, "telegraf-dlms simulate: -referencing sn does not go over UDP\n"},
+		{"simulate -referencing short", 2, "telegraf-dlms simulate: -referencing \"short\": allowed are ln and sn\n"},
 		{"simulate -listen http://127.0.0.1:0", 2, "telegraf-dlms simulate: -listen \"http://127.0.0.1:0\": allowed are HOST:PORT, tcp://HOST:PORT and udp://HOST:PORT\n"},
 		{"simulate -authentication low", 2, "telegraf-dlms simulate: -authentication low needs -password\n"},
 		{"simulate -authentication high", 2, "telegraf-dlms simulate: -authentication \"high\": allowed are none and low\n"},

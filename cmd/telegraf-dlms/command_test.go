@@ -115,6 +115,8 @@ func TestDumpOnce(t *testing.T) {
 		{name: "wrapper", framing: "wrapper"},
 		{name: "udp", framing: "wrapper", simulate: []string{"-listen", "udp://127.0.0.1:0"}},
 		{name: "hdlc", framing: "hdlc", simulate: []string{"-framing", "hdlc"}},
+		{name: "short names", framing: "wrapper", more: "referencing = \"sn\"", simulate: []string{"-referencing", "sn"}},
+		{name: "short names in small frames", framing: "hdlc", more: "referencing = \"sn\"", simulate: []string{"-framing", "hdlc", "-referencing", "sn", "-max_info", "62", "-max_pdu", "128"}},
 		{
 			name: "low", framing: "hdlc",
 			more:     "authentication = \"low\"\n  password = \"${DLMS_TEST_PW}\"\n  physical_address = 17\n  logical_address = 300",

@@ -34,6 +34,7 @@ func connectionKeys() []connectionKey {
 		{"logical_address", true, "`ADDRESS` of the logical device in the meter, 1 to 16382 (default 1)"},
 		{"address_size", false, "`OCTETS` of the meter's HDLC address: auto, 1, 2 or 4 (default auto)"},
 		{"client_address", true, "`ADDRESS` of ours, which decides what may be seen (default 16, or 32 with authentication low)"},
+		{"referencing", false, "`NAME` ln or sn: logical or short names (default ln)"},
 		{"authentication", false, "`NAME` none or low (default none)"},
 		{"password", false, "`SECRET` for authentication low: file:PATH, env:NAME or - (ask)"},
 		{"max_info", true, "`OCTETS` of an HDLC information field, 32 to 2030 (default 512)"},

@@ -19,6 +19,7 @@ import (
 // configuration, for the meter's side of the link.
 type simulateFlags struct {
 	listen, framing          string
+	referencing              string
 	authentication, password string
 	client, logical          int
 	physical                 string
@@ -33,6 +34,7 @@ func runSimulate(ctx context.Context, c *command, s streams, args []string) int 
 	var f simulateFlags
 	fs.StringVar(&f.listen, "listen", "127.0.0.1:4059", "`ADDR` HOST:PORT, tcp://HOST:PORT or udp://HOST:PORT; port 0 takes a free one")
 	fs.StringVar(&f.framing, "framing", "wrapper", "`NAME` wrapper or hdlc")
+	fs.StringVar(&f.referencing, "referencing", "ln", "`NAME` ln or sn: logical or short names")
 	fs.StringVar(&f.authentication, "authentication", "none", "`NAME` none or low")
 	fs.StringVar(&f.password, "password", "", "`SECRET` for authentication low: file:PATH, env:NAME or - (ask)")
 	fs.IntVar(&f.client, "client_address", 0, "`CLIENT` that is let in (default 16, or 32 with authentication low)")
@@ -77,9 +79,13 @@ func (f *simulateFlags) config(ctx context.Context, fs *flag.FlagSet) (dlmstest.
 		LogicalAddress: uint16(f.logical),
 		MaxInfo:        f.maxInfo,
 		MaxPDU:         f.maxPDU,
+		ShortNames:     f.referencing == "sn",
 	}
 	if f.framing != dlmstest.FramingHDLC && f.framing != dlmstest.FramingWrapper {
 		return cfg, fmt.Errorf("-framing %q: allowed are wrapper and hdlc", f.framing)
+	}
+	if f.referencing != "ln" && f.referencing != "sn" {
+		return cfg, fmt.Errorf("-referencing %q: allowed are ln and sn", f.referencing)
 	}
 	network, address := f.network()
 	if network != "tcp" && network != "udp" {
@@ -92,6 +98,9 @@ func (f *simulateFlags) config(ctx context.Context, fs *flag.FlagSet) (dlmstest.
 	}
 	if network == "udp" && f.framing == dlmstest.FramingHDLC {
 		return cfg, errors.New("-framing hdlc does not go over UDP")
+	}
+	if network == "udp" && cfg.ShortNames {
+		return cfg, errors.New("-referencing sn does not go over UDP")
 	}
 	if err := inRange("-logical_address", f.logical, 1, 16382); err != nil {
 		return cfg, err

@@ -33,6 +33,7 @@ import (
 //	bare_ua = false                # UA without parameters
 //	max_pdu = 512                  # octets
 //	conformance = ["get", "multiple-references"]
+//	referencing = "ln"             # or "sn"
 //	no_lists = false
 //	list_max = 10
 //	block_size = 100               # octets of raw data
@@ -147,6 +148,7 @@ func (t *table) server(cfg *dlmstest.Config) {
 	cfg.BareUA = t.boolean("bare_ua")
 	cfg.MaxPDU = int(t.integer("max_pdu", 24, u16))
 	cfg.Conformance = t.conformance("conformance")
+	cfg.ShortNames = t.choice("referencing", "ln", "sn") == "sn"
 	cfg.NoLists = t.boolean("no_lists")
 	cfg.ListMax = int(t.integer("list_max", 0, u16))
 	cfg.BlockSize = int(t.integer("block_size", 0, u16))

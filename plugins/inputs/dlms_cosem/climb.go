@@ -53,7 +53,7 @@ func (s *session) climbAll(ctx context.Context) error {
 		if len(rd.items) == 0 || first == nil {
 			continue
 		}
-		if rd.guessed && otherClassMay(first.Result) {
+		if rd.guessed && otherClassMay(first.Result) && !first.Unlisted {
 			if err := s.climb(ctx, rd, first); err != nil {
 				return err
 			}

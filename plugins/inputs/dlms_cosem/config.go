@@ -60,6 +60,7 @@ func checkSettings(sc scope, s *Settings) {
 		sc.bad("address_size", s.AddressSize.text, `allowed are "auto", 1, 2 and 4`)
 	}
 	checkNumber(sc, "client_address", s.ClientAddress, 1, maxClientWrapper)
+	sc.oneOf("referencing", s.Referencing, "ln", "sn")
 	sc.oneOf("authentication", s.Authentication, "none", "low")
 	if s.Password.Set() {
 		if _, err := s.Password.Get(); err != nil {
@@ -225,6 +226,9 @@ func buildLink(sc requestScope, s *Settings, r *request) {
 	r.retries = 2
 	if s.Retries != nil {
 		r.retries = *s.Retries
+	}
+	if r.association.short = s.Referencing == "sn"; r.association.short && known && r.endpoint.network == "udp" {
+		sc.bad("referencing", `"sn"`, "not over UDP: an answer in short names does not tell what it answers, so that one which comes late would be taken for another: use tcp://")
 	}
 	buildSerial(sc, s, r)
 	buildLimits(s, r)

@@ -77,9 +77,12 @@ func (e *errorLog) failure(l *link, key string, err error, at cosem.Attribute, w
 func itemText(err error, at cosem.Attribute) string {
 	var access *dlms.AccessError
 	if errors.As(err, &access) && errors.Unwrap(err) == nil {
+		if access.Unlisted {
+			return "not in the meter's object list"
+		}
 		return refusalText(access.Result)
 	}
-	return strings.Replace(err.Error(), "GET "+at.String(), "GET", 1)
+	return strings.NewReplacer("GET "+at.String(), "GET", "READ "+at.String(), "READ").Replace(err.Error())
 }
 
 func refusalText(r xdlms.DataAccessResult) string {

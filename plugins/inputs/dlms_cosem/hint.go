@@ -46,6 +46,9 @@ func Hint(err error) string {
 	case errors.As(err, &class):
 		return classHint(class)
 	case errors.As(err, &access):
+		if access.Unlisted {
+			return "the meter does not have this object, or " + seesLittle
+		}
 		return accessHint(access.Result)
 	case errors.As(err, &reject):
 		return rejectHint(reject)
@@ -177,7 +180,12 @@ func accessHint(r xdlms.DataAccessResult) string {
 	}
 }
 
+const otherReferencing = `set referencing to the other one: "sn" for short names, "ln" for logical names`
+
 func rejectHint(e *dlms.RejectError) string {
+	if e.OtherReferencing {
+		return otherReferencing
+	}
 	if notUnderstood(e) {
 		return "this is no answer to a login: check framing, client_address and logical_address; if it stays so, ask the maker of the meter"
 	}
@@ -189,7 +197,7 @@ func rejectHint(e *dlms.RejectError) string {
 	}
 	switch e.Diagnostic.Code {
 	case acse.DiagnosticContextNotSupported:
-		return "the meter wants another application context: short names, or ciphered messages"
+		return "the meter wants another application context: " + otherReferencing + "; if it refuses both, it wants ciphered messages"
 	case 13:
 		return "check password and client_address; further attempts are slowed down because meters lock after some wrong passwords"
 	case 1:

@@ -53,7 +53,7 @@ func TestHints(t *testing.T) {
 		{"other mechanism", low, reject(11), "auth", []string{"usual pairs are 16 with none and 32 with low"}},
 		{"password needed", top, reject(12), "refused", []string{`set authentication = "low" and password`}},
 		{"high-level security", top, reject(14), "auth", []string{"this client_address needs high-level security"}},
-		{"other context", top, reject(2), "refused", []string{"short names, or ciphered messages"}},
+		{"other context", top, reject(2), "refused", []string{"set referencing to the other one", "it wants ciphered messages"}},
 		{"denied", top, denied("read-write-denied"), "access", []string{"read-write-denied (data-access-result 3)", "the public client 16 sees little): try another client_address or authentication"}},
 		{"undefined", top, denied("object-undefined"), "access", []string{"object-undefined (data-access-result 4)", "the public client 16 sees little): try another client_address or authentication"}},
 		{"other class", top, denied("object-class-inconsistent"), "access", []string{"object-class-inconsistent (data-access-result 9)", "set class"}},

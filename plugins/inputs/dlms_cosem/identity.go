@@ -94,11 +94,12 @@ func (s *session) whoAnswers() string {
 // firmware: what was learned is forgotten then.
 func (s *session) sameMeter() bool {
 	m := s.memory()
-	learnedBefore := len(m.Scalers)+len(m.Classes)+len(m.refused) > 0
+	learnedBefore := len(m.Scalers)+len(m.Classes)+len(m.refused) > 0 || len(m.Names) > 0 && s.names == nil
 	name := s.whoAnswers()
 	known, another := name != "", false
 	switch {
-	case !known && m.Name == "": // as before
+	case !known && m.Name == "":
+		another = len(m.Names) > 0 && s.names == nil // names of another meter would be those of other values
 	case !known: // it does not say today: then it is not known who it is
 		s.l.d.Log.Debugf("%s: The meter does not tell its name (it was %s): its scalers are read anew", s.r.where(s.st.device), shownIdentity(m.Name))
 		another = true
@@ -120,6 +121,7 @@ func (s *session) sameMeter() bool {
 	}
 	if another {
 		m.forget()
+		m.Names = s.names // those of who answers
 		s.st.health.zone.sign = deviationAuto
 	}
 	s.leaveAlone(nameAttribute(), s.name)

@@ -20,6 +20,7 @@ type item struct {
 	classSet bool          // configured
 	usual    cosem.ClassID // the standard's guess
 	id       int8          // attribute
+	base     *uint16       // base name, given by the user
 
 	decode    func(class cosem.ClassID, d axdr.Data) (value, error)
 	numeric   bool    // data_type is auto or a number that a scaler applies to
@@ -113,6 +114,11 @@ func buildItem(sc scope, c *Item, wide bool) *item {
 			sc.bad("attribute", "0", "attribute 0 stands for all attributes: give the number of one")
 		}
 		it.id = int8(*c.Attribute)
+	}
+	checkNumber(sc, "base_name", c.BaseName, math.MinInt16, math.MaxUint16)
+	if c.BaseName != nil {
+		base := uint16(*c.BaseName)
+		it.base = &base
 	}
 	if c.ApplyScaler != nil {
 		it.apply = *c.ApplyScaler

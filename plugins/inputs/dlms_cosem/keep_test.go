@@ -3,6 +3,7 @@ package dlms_cosem
 import (
 	"fmt"
 	"math"
+	"slices"
 	"strings"
 	"sync"
 	"testing"
@@ -15,6 +16,7 @@ import (
 	"github.com/telegraf-dlms/telegraf-dlms/dlms/axdr"
 	"github.com/telegraf-dlms/telegraf-dlms/dlms/cosem"
 	"github.com/telegraf-dlms/telegraf-dlms/dlms/dlmstest"
+	"github.com/telegraf-dlms/telegraf-dlms/dlms/obis"
 	"github.com/telegraf-dlms/telegraf-dlms/dlms/xdlms"
 )
 
@@ -58,6 +60,8 @@ func (c *changing) Get(_ uint16, at cosem.Attribute, _ *cosem.Selection, b []byt
 		return axdr.AppendOctetString(b, []byte(s)), xdlms.Success
 	}
 	switch {
+	case at.Class == cosem.AssociationLN && at.ID == 2:
+		return append(b, c.objectList()...), xdlms.Success
 	case at == nameAttribute():
 		return text(c.name)
 	case at.Instance == [6]byte{1, 0, 0, 2, 0, 255} && at.Class == cosem.Data:
@@ -79,6 +83,22 @@ func (c *changing) Get(_ uint16, at cosem.Attribute, _ *cosem.Selection, b []byt
 	default:
 		return nil, xdlms.ObjectUndefined
 	}
+}
+
+// objectList is what is there to be read. A meter of another name has it in
+// another order.
+func (c *changing) objectList() []byte {
+	list := []cosem.Object{{Class: cosem.Data, Instance: obis.Code{1, 0, 0, 2, 0, 255}}}
+	if c.name != "" {
+		list = append(list, cosem.Object{Class: cosem.Data, Instance: nameAttribute().Instance})
+	}
+	for k := range 20 {
+		list = append(list, cosem.Object{Class: c.class, Instance: obis.Code{1, 0, 1, 8, byte(k), 255}})
+	}
+	if c.name != "METER1" {
+		slices.Reverse(list)
+	}
+	return cosem.AppendObjectList(nil, list)
 }
 
 // times is how often an attribute of register k was asked for.

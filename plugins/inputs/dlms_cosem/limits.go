@@ -14,6 +14,7 @@ import (
 type associationKey struct {
 	maxPDU int // as dlms.AssociationConfig has it
 	assume xdlms.Conformance
+	short  bool // short-name referencing
 }
 
 // limits are the sizes that a connection proposes and the caps it keeps.

@@ -46,6 +46,7 @@ type learned struct {
 	LinkAt     time.Time                         `json:"link_at,omitzero"`
 	Proposal   proposal                          `json:"proposal,omitzero"`  // what the meter agreed to, where it did not to the usual
 	Inverted   bool                              `json:"inverted,omitempty"` // the clock's deviation has the other sign
+	Names      cosem.ShortNames                  `json:"names,omitempty"`    // the object list, in short-name referencing
 }
 
 // attributeKey is an attribute as a key in the state: "3/1.0.1.8.0.255/2".
@@ -106,7 +107,7 @@ func (m *memory) load(k keeper) error {
 	}
 	m.loaded = true
 	found, err := k.Load(metersBucket, m.key, &m.learned)
-	if err != nil || !found {
+	if err != nil || !found || !m.Names.Valid() {
 		m.learned = learned{}
 	}
 	m.makeMaps()
@@ -157,6 +158,7 @@ func (m *memory) changed() {
 // age forgets what may not be believed for ever, and gives limits another try.
 func (m *memory) age(now time.Time) {
 	if m.Name == "" && len(m.Scalers) > 0 && now.Sub(m.ScalersAt).Abs() >= namelessFor {
+		m.Names = nil
 		m.forgetScalers()
 	}
 	if m.Link != (dlms.Learned{}) && now.Sub(m.LinkAt).Abs() >= limitTime {
@@ -176,6 +178,9 @@ func (m *memory) age(now time.Time) {
 		if !now.Before(r.until) {
 			delete(m.refused, at)
 			m.version++
+			if unlisted(r.err) {
+				m.Names = nil // it may have been added
+			}
 		}
 	}
 }
@@ -256,6 +261,9 @@ func (m *memory) learnClass(guess cosem.Attribute, class cosem.ClassID) {
 func (m *memory) class(guess cosem.Attribute) cosem.ClassID {
 	if c, ok := m.Classes[attributeKey(guess)]; ok {
 		return c
+	}
+	if listed := m.Names.Find(guess.Instance); len(listed) > 0 && !slices.ContainsFunc(listed, func(n cosem.ShortName) bool { return n.Class == guess.Class }) {
+		return listed[0].Class
 	}
 	return guess.Class
 }

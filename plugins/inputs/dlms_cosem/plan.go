@@ -94,6 +94,7 @@ func buildRequest(sc scope, own *Request, top *Settings, start time.Time) *reque
 	}
 	checkTags(sc, own.Tags)
 	r.items = buildItems(sc, own.Item, r.wide)
+	checkNames(sc, own.Item, r)
 	return r
 }
 
@@ -177,6 +178,7 @@ func (r *request) connConfig(d *device, m *memory) dlms.ConnConfig {
 // change of it is noticed.
 func (r *request) login() (cfg dlms.AssociationConfig, print [sha256.Size]byte, err error) {
 	cfg.Mechanism, cfg.MaxPDU, cfg.AssumeConformance = r.mechanism, r.association.maxPDU, r.association.assume
+	cfg.ShortNames = r.association.short
 	if r.mechanism == acse.None {
 		return cfg, print, nil
 	}

@@ -26,6 +26,9 @@ const (
 	noLimit, middle, classic = -1, 1024, 128 // PDU sizes that meters are known to want
 )
 
+// fewShortServices are their like in short-name referencing.
+const fewShortServices = xdlms.ConformanceRead | xdlms.ConformanceBlockTransferWithGetOrRead
+
 // apply puts the proposal into a login.
 func (p proposal) apply(cfg *dlms.AssociationConfig) {
 	if p.MaxPDU != 0 {
@@ -33,6 +36,9 @@ func (p proposal) apply(cfg *dlms.AssociationConfig) {
 	}
 	if p.Few {
 		cfg.Conformance = fewServices
+		if cfg.ShortNames {
+			cfg.Conformance = fewShortServices
+		}
 	}
 }
 

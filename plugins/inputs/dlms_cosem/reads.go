@@ -21,12 +21,13 @@ type reads struct {
 	list    []read
 	scalers []cosem.Attribute // scalers and units of their values, each once
 	refused map[int]error     // items that are left out for the time being
+	names   cosem.ShortNames  // of short-name referencing
 }
 
 // planReads lists what has to be read: each attribute once. What the meter has
 // refused for good is left out for a day.
 func (r *request) planReads(m *memory) *reads {
-	p := &reads{version: m.version, refused: map[int]error{}}
+	p := &reads{version: m.version, refused: map[int]error{}, names: r.shortNames(m)}
 	index := map[cosem.Attribute]int{}
 	at := func(guess cosem.Attribute, guessed bool) *read {
 		i, ok := index[guess]

@@ -96,13 +96,17 @@ func (d *DLMS) slot(ctx context.Context) (free func(), err error) {
 
 // run keeps to the request's timeout.
 func (s *session) run(ctx context.Context, short time.Duration, login dlms.AssociationConfig, resumed bool) error {
-	limited, cancel := context.WithTimeout(ctx, s.r.timeout)
+	limit := s.r.timeout
+	if s.wantsNames() {
+		limit *= namesTimeouts
+	}
+	limited, cancel := context.WithTimeout(ctx, limit)
 	defer cancel()
 	began := time.Now()
 	err := s.exchange(limited, short, login, resumed)
 	// The deadline of a connection may pass a moment before the timer of the context that set it.
-	if err != nil && ctx.Err() == nil && (limited.Err() != nil || time.Since(began) >= s.r.timeout) {
-		err = &budgetError{limit: s.r.timeout.String(), stats: s.o.stats, err: err}
+	if err != nil && ctx.Err() == nil && (limited.Err() != nil || time.Since(began) >= limit) {
+		err = &budgetError{limit: limit.String(), stats: s.o.stats, err: err}
 	}
 	return err
 }

@@ -33,6 +33,7 @@ type session struct {
 	scalers  map[cosem.Attribute]scalerReading // read in this run
 	name     identity
 	firmware identity
+	names    cosem.ShortNames // the object list, if it was read in this run
 }
 
 // reading is what has come for an item.

@@ -45,6 +45,7 @@ func (s *session) begin() {
 		s.st.plan = s.r.planReads(m)
 	}
 	s.plan = s.st.plan
+	s.as.SetNames(s.plan.names)
 	s.readings = make([]reading, len(s.r.items))
 	for i, it := range s.r.items {
 		s.readings[i] = reading{class: it.class, err: s.plan.refused[i]}
@@ -57,15 +58,22 @@ func (s *session) begin() {
 // them for what is not known about it; then for what follows from the answers.
 // The error returned says that the association is lost.
 func (s *session) read(ctx context.Context) error {
+	s.name, s.firmware, s.names = identity{}, identity{}, nil
+	err := s.learnNames(ctx)
 	s.begin()
-	s.name, s.firmware = identity{}, identity{}
+	if err != nil {
+		return err
+	}
 	identity := s.fresh && !s.keepRaw
-	err := s.askFor(ctx, s.asks(identity))
+	err = s.askFor(ctx, s.asks(identity))
 	if identity && err != nil && s.whoAnswers() == "" && s.memory().Name != "" {
 		s.begin() // it may be another meter
 		return err
 	}
 	if identity && !s.sameMeter() {
+		if err == nil {
+			err = s.learnNames(ctx)
+		}
 		s.begin() // nothing is made of what was asked for by knowledge of another meter
 		if err == nil {
 			err = s.askFor(ctx, s.asks(false))

@@ -39,6 +39,7 @@ type Settings struct {
 	AddressSize     Number `toml:"address_size"`
 	ClientAddress   *int   `toml:"client_address"`
 
+	Referencing    string `toml:"referencing"`
 	Authentication string `toml:"authentication"`
 	Password       Secret `toml:"password"`
 
@@ -106,6 +107,7 @@ func (s *Settings) inherit(d *Settings) {
 	s.LogicalAddress = cmp.Or(s.LogicalAddress, d.LogicalAddress)
 	s.AddressSize = cmp.Or(s.AddressSize, d.AddressSize)
 	s.ClientAddress = cmp.Or(s.ClientAddress, d.ClientAddress)
+	s.Referencing = cmp.Or(s.Referencing, d.Referencing)
 	s.Authentication = cmp.Or(s.Authentication, d.Authentication)
 	s.Password = cmp.Or(s.Password, d.Password)
 	s.KeepOpen = cmp.Or(s.KeepOpen, d.KeepOpen)
@@ -145,6 +147,7 @@ type Item struct {
 	OBIS        string  `toml:"obis"`
 	Class       *int    `toml:"class"`
 	Attribute   *int    `toml:"attribute"`
+	BaseName    *int    `toml:"base_name"`
 	DataType    string  `toml:"data_type"`
 	Element     any     `toml:"element"` // "2.1"
 	Scaler      *int    `toml:"scaler"`
