@@ -154,35 +154,47 @@ func (a *Association) readOne(ctx context.Context, at cosem.Attribute, sel *cose
 }
 
 // joinedResults reads the results that came in blocks: the body of a
-// read-response. There are meters that leave out the count of a single result,
-// or its choice, too.
+// read-response. There are meters that leave out the count, or even the choice
+// of the first result.
 func joinedResults(raw []byte, want int) ([]xdlms.ReadResult, error) {
 	count, rest, err := xdlms.CutReadCount(raw)
 	if err == nil && count != want {
 		err = &listShapeError{plural(count, "result") + " in the answer"}
 	}
 	var list []xdlms.ReadResult
-	for i := 0; i < want && err == nil; i++ {
-		var p xdlms.ReadResult
-		if p, rest, err = xdlms.CutReadResult(rest); err == nil {
-			list = append(list, p)
+	if err == nil {
+		list, err = cutResults(nil, rest, want)
+	}
+	if err == nil {
+		return list, nil
+	}
+	if list, bare := cutResults(nil, raw, want); bare == nil {
+		return list, nil
+	}
+	if d, rest, bare := axdr.Cut(raw); bare == nil {
+		if list, bare := cutResults([]xdlms.ReadResult{{Data: d}}, rest, want); bare == nil {
+			return list, nil
 		}
-	}
-	if err == nil && len(rest) > 0 {
-		err = &listShapeError{octets(len(rest)) + " behind the last result"}
-	}
-	if err == nil || want > 1 {
-		return list, err
-	}
-	if len(raw) > 1 && raw[0] == byte(xdlms.ReadData) {
-		if d, bare := axdr.Parse(raw[1:]); bare == nil {
-			return []xdlms.ReadResult{{Data: d}}, nil
-		}
-	}
-	if d, bare := axdr.Parse(raw); bare == nil {
-		return []xdlms.ReadResult{{Data: d}}, nil
 	}
 	return nil, err
+}
+
+// cutResults appends results until there are so many, which have to be all.
+func cutResults(list []xdlms.ReadResult, b []byte, want int) ([]xdlms.ReadResult, error) {
+	for len(list) < want {
+		p, rest, err := xdlms.CutReadResult(b)
+		if err != nil {
+			return nil, err
+		}
+		if p.Choice != xdlms.ReadData && p.Choice != xdlms.ReadRefused {
+			return nil, &listShapeError{"a block among the results"}
+		}
+		list, b = append(list, p), rest
+	}
+	if len(b) > 0 {
+		return nil, &listShapeError{octets(len(b)) + " behind the last result"}
+	}
+	return list, nil
 }
 
 // readList is list in short-name referencing. What has no name is not asked for.

@@ -220,6 +220,40 @@ func TestReadRows(t *testing.T) {
 	})
 }
 
+// TestReadListInBlocks has lists in blocks, whole and as some meters have them.
+func TestReadListInBlocks(t *testing.T) {
+	for name, c := range map[string]struct{ first, last, err string }{
+		"as in the standard":            {"03 00 06000000", "01 01 04 00 0F02", ""},
+		"without a count":               {"00 06000000", "01 01 04 00 0F02", ""},
+		"without the first choice, too": {"06000000", "01 01 04 00 0F02", ""},
+		"too few":                       {"03 00 06000000", "01 01 04", "joined blocks"},
+		"too many":                      {"00 06000000", "01 01 04 00 0F02 00 0F02", "joined blocks"},
+		"a block in it":                 {"03 00 06000000", "01 02 01 0001 00 00 0F02", "joined blocks"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			bubble(t, func(t *testing.T) {
+				var sent []string
+				block := func(last bool, number int, raw string) string {
+					p := xdlms.ReadResult{Choice: xdlms.ReadBlock, Last: last, Block: uint16(number), Raw: unhex(t, raw)}
+					return fmt.Sprintf("%X", p.Append(xdlms.AppendReadResponse(nil, 1)))
+				}
+				a := shortNamed(t, ShortNameConformance, &sent, block(false, 1, c.first), block(true, 2, c.last))
+				r := listReader{a: a}
+				err := r.readList(context.Background(), registers(3))
+				require.Equal(t, []string{"0503020108020138020168", "0501050001"}, sent)
+				if c.err != "" {
+					require.ErrorContains(t, err, c.err)
+					return
+				}
+				require.NoError(t, err)
+				require.Equal(t, []listResult{
+					{data: unhex(t, "0600000001")}, {result: xdlms.ObjectUndefined}, {data: unhex(t, "0F02")},
+				}, a.results)
+			})
+		})
+	}
+}
+
 // TestReadNames has object lists that are not what they should be.
 func TestReadNames(t *testing.T) {
 	const good = "0204 10FA00 12000C 1103 09060000280000FF"

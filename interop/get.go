@@ -32,6 +32,9 @@ func get(ctx context.Context, e *environment) (string, error) {
 	if e.link.low {
 		arguments = append(arguments, "-authentication", "low", "-password", "env:METER_PASSWORD")
 	}
+	if e.link.short {
+		arguments = append(arguments, "-referencing", "sn")
+	}
 	arguments = append(arguments, "0.0.96.1.0.255", "0.0.1.0.0.255", c.Data[0].OBIS)
 	for _, r := range registers {
 		arguments = append(arguments, r.OBIS)

@@ -19,6 +19,7 @@ type link struct {
 	endpoint string // HOST:PORT
 	framing  string // hdlc or wrapper
 	low      bool
+	short    bool // short names
 	password string
 }
 
@@ -29,6 +30,7 @@ func linkOf(options []string) link {
 		l.framing = "hdlc"
 	}
 	l.low = slices.Contains(options, "low")
+	l.short = slices.Contains(options, "sn")
 	return l
 }
 
@@ -49,7 +51,7 @@ func (l link) open(ctx context.Context, conformance xdlms.Conformance) (*session
 	if l.framing == "hdlc" {
 		cfg.Framing = dlms.HDLC
 	}
-	association := dlms.AssociationConfig{Conformance: conformance}
+	association := dlms.AssociationConfig{Conformance: conformance, ShortNames: l.short}
 	if l.low {
 		cfg.ClientAddress = 32
 		association.Mechanism = acse.Low
@@ -61,6 +63,9 @@ func (l link) open(ctx context.Context, conformance xdlms.Conformance) (*session
 		return nil, err
 	}
 	a, err := conn.Associate(ctx, association)
+	if err == nil && l.short {
+		_, err = a.ReadNames(ctx)
+	}
 	if err != nil {
 		_ = conn.Close()
 		return nil, err

@@ -7,6 +7,7 @@ final class Options {
             usage: interop.Meter [options]
               --port N             TCP port on loopback, 0 = a free one (0)
               --framing NAME       hdlc or wrapper (wrapper)
+              --referencing NAME   ln or sn (ln)
               --auth NAME          none or low (none)
               --password TEXT      password of low (12345678)
               --client N           the only client address (16 for none, 32 for low)
@@ -22,6 +23,7 @@ final class Options {
 
     int port;
     boolean hdlc;
+    boolean shortNames;
     boolean low;
     String password = "12345678";
     int client;
@@ -56,6 +58,7 @@ final class Options {
         switch (key) {
         case "--port" -> port = Integer.parseInt(value);
         case "--framing" -> hdlc = choice(key, value, "hdlc", "wrapper");
+        case "--referencing" -> shortNames = choice(key, value, "sn", "ln");
         case "--auth" -> low = choice(key, value, "low", "none");
         case "--password" -> password = value;
         case "--client" -> client = Integer.parseInt(value);

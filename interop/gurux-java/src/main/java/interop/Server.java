@@ -10,6 +10,7 @@ import gurux.dlms.enums.InterfaceType;
 import gurux.dlms.enums.ObjectType;
 import gurux.dlms.enums.SourceDiagnostic;
 import gurux.dlms.objects.GXDLMSAssociationLogicalName;
+import gurux.dlms.objects.GXDLMSAssociationShortName;
 import gurux.dlms.objects.GXDLMSHdlcSetup;
 import gurux.dlms.objects.GXDLMSObject;
 import gurux.dlms.objects.GXDLMSProfileGeneric;
@@ -29,7 +30,7 @@ final class Server extends GXDLMSSecureServer {
     private final GXDLMSAssociationLogicalName association = new GXDLMSAssociationLogicalName();
 
     Server(Options options, Contents contents, Events events) {
-        super(true, options.hdlc ? InterfaceType.HDLC : InterfaceType.WRAPPER);
+        super(!options.shortNames, options.hdlc ? InterfaceType.HDLC : InterfaceType.WRAPPER);
         this.options = options;
         this.events = events;
         if (options.hdlc) {
@@ -42,6 +43,10 @@ final class Server extends GXDLMSSecureServer {
             bits.add(Conformance.MULTIPLE_REFERENCES);
         }
 
+        if (options.shortNames) {
+            nameShortly(options, contents);
+            return;
+        }
         association.setClientSAP(options.client);
         association.getAuthenticationMechanismName()
             .setMechanismId(options.low ? Authentication.LOW : Authentication.NONE);
@@ -49,16 +54,38 @@ final class Server extends GXDLMSSecureServer {
         association.getXDLMSContextInfo().setMaxReceivePduSize(options.maxPdu);
         association.getXDLMSContextInfo().setMaxSendPduSize(options.maxPdu);
         getItems().add(association);
+        addItems(contents);
+        association.getObjectList().addAll(getItems());
+        initialize();
+        // Not before: initialize gives the association all services there are.
+        association.getXDLMSContextInfo().setConformance(bits);
+    }
+
+    private void addItems(Contents contents) {
         for (GXDLMSObject o : contents.objects()) {
             getItems().add(o);
             if (o instanceof GXDLMSProfileGeneric p) {
                 rows = Arrays.stream(p.getBuffer()).map(Object[].class::cast).toArray(Object[][]::new);
             }
         }
-        association.getObjectList().addAll(getItems());
+    }
+
+    /** The meter in short-name referencing: base names from 7000h on, so that some are negative in the list. */
+    private void nameShortly(Options options, Contents contents) {
+        GXDLMSAssociationShortName list = new GXDLMSAssociationShortName();
+        list.setSecret(options.password.getBytes(StandardCharsets.ISO_8859_1));
+        getItems().add(list);
+        addItems(contents);
+        int name = 0x7000;
+        for (GXDLMSObject o : getItems()) {
+            if (o == list) {
+                continue;
+            }
+            o.setShortName(o.getLogicalName().equals("0.0.42.0.0.255") ? 0xFD00 : name);
+            name += 0x100;
+        }
+        list.getObjectList().addAll(getItems());
         initialize();
-        // Not before: initialize gives the association all services there are.
-        association.getXDLMSContextInfo().setConformance(bits);
     }
 
     /** The limits of SNRM are those of a setup object, without which the server takes what is proposed. */
@@ -78,7 +105,9 @@ final class Server extends GXDLMSSecureServer {
         if (clientAddress != options.client) {
             return false;
         }
-        getSettings().setAssignedAssociation(association);
+        if (!options.shortNames) {
+            getSettings().setAssignedAssociation(association);
+        }
         return true;
     }
 
