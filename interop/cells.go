@@ -31,6 +31,7 @@ func cells() []cell {
 				add(kind+" "+auth+", single reads", singles, meter...)
 				add(kind+" "+auth+", list reads", lists, meter...)
 				add(kind+" "+auth+", our program's get", get, meter...)
+				add(kind+" "+auth+", our program's objects", objects, meter...)
 			}
 			kind, meter := kind+" low", append(options, "low")
 			add(kind+", meter without lists", noLists, append(meter, "--no-lists")...)

@@ -69,3 +69,49 @@ func get(ctx context.Context, e *environment) (string, error) {
 	}
 	return fmt.Sprintf("%d values", len(got)), nil
 }
+
+// objects lets our program list the meter: all objects, with the values of the registers.
+func objects(ctx context.Context, e *environment) (string, error) {
+	dir, err := os.MkdirTemp("", "interop")
+	if err != nil {
+		return "", err
+	}
+	defer os.RemoveAll(dir)
+	arguments := []string{"objects", "tcp://" + e.link.endpoint, "-framing", e.link.framing, "-format", "json"}
+	if e.link.low {
+		arguments = append(arguments, "-authentication", "low", "-password", "env:METER_PASSWORD")
+	}
+	if e.link.short {
+		arguments = append(arguments, "-referencing", "sn")
+	}
+	command := exec.CommandContext(ctx, e.binary, arguments...)
+	command.Env = append(os.Environ(), "METER_PASSWORD="+e.link.password, "STATE_DIRECTORY="+dir)
+	var out, complaints bytes.Buffer
+	command.Stdout, command.Stderr = &out, &complaints
+	if err := command.Run(); err != nil {
+		return "", fmt.Errorf("%w: %s%s", err, complaints.Bytes(), out.Bytes())
+	}
+	var got []reading
+	if err := json.Unmarshal(out.Bytes(), &got); err != nil {
+		return "", fmt.Errorf("%w in %s", err, out.Bytes())
+	}
+	c := e.meter.Contents
+	by := map[string]reading{}
+	for _, r := range got {
+		by[r.OBIS] = r
+		if r.Error != "" {
+			return "", fmt.Errorf("%s: %s", r.OBIS, r.Error)
+		}
+	}
+	registers := append(c.Registers, c.Extended...)
+	for _, r := range registers {
+		if have := by[r.OBIS]; have.Value != r.Value() || have.Unit != symbols[r.Unit] {
+			return "", fmt.Errorf("%s: %+v, want %v %s", r.OBIS, have, r.Value(), symbols[r.Unit])
+		}
+	}
+	// Besides: the association, texts, clock and profile.
+	if want := len(registers) + len(c.Data) + 6; len(by) != want {
+		return "", fmt.Errorf("%d objects, %d codes, want %d", len(got), len(by), want)
+	}
+	return fmt.Sprintf("%d objects", len(got)), nil
+}

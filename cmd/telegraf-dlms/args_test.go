@@ -86,7 +86,7 @@ func TestUsage(t *testing.T) {
 		{"dump -help", 0, "usage: telegraf-dlms dump "},
 		{"-config x -help", 0, "usage: telegraf-dlms -config FILE"},
 		{"help version", 0, "usage: telegraf-dlms version\n"},
-		{"help objects", 2, `telegraf-dlms: unknown command "objects"; telegraf-dlms help lists them`},
+		{"help decode", 2, `telegraf-dlms: unknown command "decode"; telegraf-dlms help lists them`},
 		{"help dump get", 2, `telegraf-dlms help: stray argument "get"`},
 		{"read", 2, `telegraf-dlms: unknown command "read"; telegraf-dlms help lists them`},
 		{"version x", 2, "telegraf-dlms version: stray argument \"x\"\nusage: telegraf-dlms version\n"},

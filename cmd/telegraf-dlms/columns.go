@@ -27,6 +27,6 @@ func writeColumns(w io.Writer, rows [][]string) {
 				line.WriteString(strings.Repeat(" ", widths[i]-utf8.RuneCountInString(cell)+2))
 			}
 		}
-		fmt.Fprintln(w, line.String())
+		fmt.Fprintln(w, strings.TrimRight(line.String(), " "))
 	}
 }

@@ -32,6 +32,9 @@ func (f *fileFlags) load(log telegraf.Logger) (*dlms_cosem.DLMS, bool) {
 	input, err := execd.Load(f.config)
 	if err == nil {
 		execd.SetLogger(input, log)
+		if d, ok := input.(*dlms_cosem.DLMS); ok {
+			d.ConfigPath = f.config
+		}
 		err = execd.Init(input, f.config)
 	}
 	if err != nil {

@@ -21,17 +21,17 @@ const (
 	maxPhysicalShort = 127
 )
 
-// preset is what `link` sets.
-type preset struct{ reply, connect, timeout time.Duration }
+// linkTimes are what `link` sets.
+type linkTimes struct{ reply, connect, timeout time.Duration }
 
-func linkPreset(link string) preset {
+func linkPreset(link string) linkTimes {
 	switch link {
 	case "gsm":
-		return preset{30 * time.Second, 30 * time.Second, 3 * time.Minute}
+		return linkTimes{30 * time.Second, 30 * time.Second, 3 * time.Minute}
 	case "nbiot":
-		return preset{60 * time.Second, 60 * time.Second, 10 * time.Minute}
+		return linkTimes{60 * time.Second, 60 * time.Second, 10 * time.Minute}
 	default: // auto on a network is local
-		return preset{5 * time.Second, 5 * time.Second, 30 * time.Second}
+		return linkTimes{5 * time.Second, 5 * time.Second, 30 * time.Second}
 	}
 }
 
@@ -220,7 +220,7 @@ func buildLink(sc requestScope, s *Settings, r *request) {
 	p := linkPreset(s.Link)
 	r.replyTimeout = s.ReplyTimeout.Or(p.reply)
 	r.connectTimeout = s.ConnectTimeout.Or(p.connect)
-	r.timeout = s.Timeout.Or(p.timeout)
+	r.timeout, r.timeoutGiven = s.Timeout.Or(p.timeout), s.Timeout.Set()
 	r.interOctetTimeout = s.InterOctetTimeout.Or(500 * time.Millisecond)
 	r.minInterval = s.MinInterval.Or(0)
 	r.retries = 2

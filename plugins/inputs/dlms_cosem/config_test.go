@@ -61,6 +61,11 @@ func mistakes() []mistake {
 		{"address size unknown", hdlc, `address_size = 3`, "", "request[0].address_size", `request "r": address_size = 3: allowed are "auto", 1, 2 and 4`},
 		{"client address zero", "", `client_address = 0`, "", "request[0].client_address", `request "r": client_address = 0: out of range: 1 to 65535 is allowed`},
 		{"client address beyond HDLC", hdlc, `client_address = 128`, "", "request[0].client_address", `request "r": client_address = 128: out of range: 1 to 127 is allowed with HDLC`},
+		{"preset unknown", "", `preset = "mine"`, "", "request[0].preset", `request "r": preset = "mine": there is no file mine, and no preset "mine": there is dsmr, idis, is15959, spodes`},
+		{"preset file missing", `preset = "mine.toml"`, "", "", "preset", `request "r": preset = "mine.toml": there is no file mine.toml`},
+		{"preset items without a preset", "", `preset_items = ["energy*"]`, "", "request[0].preset_items", `request "r": preset_items = [energy*]: without preset it has no effect: set that, or remove it`},
+		{"preset items that fit none", "", "preset = \"spodes\"\npreset_items = [\"gas*\"]", "", "request[0].preset_items", `request "r": preset_items = [gas*]: no item of preset "spodes" has a name like "gas*"`},
+		{"preset items no glob", "", "preset = \"spodes\"\npreset_items = [\"[\"]", "", "request[0].preset_items", `request "r": preset_items = [[]: "[" is no glob: syntax error in pattern`},
 		{"referencing unknown", "", `referencing = "short"`, "", "request[0].referencing", `request "r": referencing = "short": allowed are "ln" and "sn"`},
 		{"short names over UDP", `endpoint = "udp://h:4059"`, `referencing = "sn"`, "", "request[0].referencing", `request "r": referencing = "sn": not over UDP: an answer in short names does not tell what it answers, so that one which comes late would be taken for another: use tcp://`},
 		{"base name of a logical name", "", "", wellItem + "\nbase_name = 0x6200", "request[0].item[0].base_name", `request "r", item 1: base_name = 25088: it belongs to short names: set referencing = "sn", or remove it`},
@@ -337,6 +342,8 @@ func fill(t *testing.T, v reflect.Value, n int) {
 		require.NoError(t, p.UnmarshalText([]byte(fmt.Sprint(n))))
 	case *any:
 		*p = []any{int64(n)}
+	case *[]string:
+		*p = []string{fmt.Sprint(n)}
 	case *Workarounds:
 		for i := range v.NumField() {
 			fill(t, v.Field(i), n)

@@ -33,7 +33,7 @@ type DLMS struct {
 
 	Log telegraf.Logger `toml:"-"`
 
-	// ConfigPath is the configuration file, after which the state is named.
+	// ConfigPath is the configuration file, after which the state is named, and in whose directory presets are.
 	ConfigPath string `toml:"-"`
 
 	// Partial says that the configuration has more requests than these: what is known about the meters of the others is
@@ -118,7 +118,7 @@ func (d *DLMS) Init() error {
 			}
 			names[c.Name] = true
 		}
-		r := buildRequest(sc, c, &d.Settings, start)
+		r := d.buildRequest(sc, c, start)
 		kinds.claim(sc, r)
 		d.requests = append(d.requests, r)
 	}

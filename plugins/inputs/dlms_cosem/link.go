@@ -38,6 +38,8 @@ type station struct {
 	wanted bool             // it has to be run: not yet, or not with success
 	again  schedule.Backoff // between the repetitions of a once request or of a run of the clock
 	log    errorLog
+
+	compared bool // the meter with the preset
 }
 
 func newLink(d *DLMS, e endpoint, out *output) *link {

@@ -13,6 +13,7 @@ import (
 	"github.com/telegraf-dlms/telegraf-dlms/dlms"
 	"github.com/telegraf-dlms/telegraf-dlms/dlms/acse"
 	"github.com/telegraf-dlms/telegraf-dlms/dlms/serial"
+	"github.com/telegraf-dlms/telegraf-dlms/internal/preset"
 	"github.com/telegraf-dlms/telegraf-dlms/internal/schedule"
 )
 
@@ -32,6 +33,7 @@ type request struct {
 
 	replyTimeout, interOctetTimeout, connectTimeout time.Duration
 	timeout, minInterval                            time.Duration
+	timeoutGiven                                    bool // the configuration sets it
 	retries                                         int
 	limits                                          limits
 	keepOpen                                        keepOpen
@@ -50,6 +52,7 @@ type request struct {
 	tags        map[string]string // user tags
 
 	items []*item
+	match preset.Match // which meters the items are for
 }
 
 // device is one address of a request.
@@ -59,11 +62,13 @@ type device struct {
 }
 
 // buildRequest checks a request, merged with the defaults, and makes it ready.
-func buildRequest(sc scope, own *Request, top *Settings, start time.Time) *request {
+func (d *DLMS) buildRequest(sc scope, own *Request, start time.Time) *request {
+	top := &d.Settings
 	checkSettings(sc, &own.Settings)
 	merged := own.Settings
 	merged.inherit(top)
 	rsc := requestScope{scope: sc, own: &own.Settings, top: top}
+	items, match := d.usePreset(rsc, own, &merged)
 	r := &request{
 		name:        own.Name,
 		meter:       merged.Meter,
@@ -93,8 +98,8 @@ func buildRequest(sc scope, own *Request, top *Settings, start time.Time) *reque
 		r.location = time.UTC
 	}
 	checkTags(sc, own.Tags)
-	r.items = buildItems(sc, own.Item, r.wide)
-	checkNames(sc, own.Item, r)
+	r.items, r.match = buildItems(sc, items, r.wide), match
+	checkNames(sc, items, r)
 	return r
 }
 

@@ -70,6 +70,9 @@ func (s *session) read(ctx context.Context) error {
 		s.begin() // it may be another meter
 		return err
 	}
+	if identity && err == nil {
+		s.checkPreset()
+	}
 	if identity && !s.sameMeter() {
 		if err == nil {
 			err = s.learnNames(ctx)

@@ -43,6 +43,9 @@ type Settings struct {
 	Authentication string `toml:"authentication"`
 	Password       Secret `toml:"password"`
 
+	Preset      string   `toml:"preset"`
+	PresetItems []string `toml:"preset_items"`
+
 	KeepOpen  string `toml:"keep_open"`
 	MaxInfo   *int   `toml:"max_info"`
 	Window    *int   `toml:"window"`
@@ -110,6 +113,10 @@ func (s *Settings) inherit(d *Settings) {
 	s.Referencing = cmp.Or(s.Referencing, d.Referencing)
 	s.Authentication = cmp.Or(s.Authentication, d.Authentication)
 	s.Password = cmp.Or(s.Password, d.Password)
+	s.Preset = cmp.Or(s.Preset, d.Preset)
+	if s.PresetItems == nil {
+		s.PresetItems = d.PresetItems
+	}
 	s.KeepOpen = cmp.Or(s.KeepOpen, d.KeepOpen)
 	s.MaxInfo = cmp.Or(s.MaxInfo, d.MaxInfo)
 	s.Window = cmp.Or(s.Window, d.Window)

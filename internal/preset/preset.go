@@ -1,0 +1,149 @@
+// Package preset reads and writes preset files: what is known about a kind of
+// meter, as tables that requests can use.
+//
+//	[match]                              # which meters it is for; all keys optional
+//	logical_device_name = "LGZ*"         # a glob
+//	system_title = "4C475A*"             # likewise, of the hexadecimal digits
+//
+//	[link]                               # keys of a request, as defaults
+//	client_address = 32
+//
+//	[[item]]                             # as in a request
+//	name = "active_energy_import_total"
+//	obis = "1.0.1.8.0.255"
+package preset
+
+import (
+	"errors"
+	"fmt"
+	"io/fs"
+	"os"
+	"path"
+	"path/filepath"
+	"strings"
+
+	"github.com/BurntSushi/toml"
+)
+
+// Match says which meters a preset is for. An empty text is for all.
+type Match struct {
+	LogicalDeviceName string `toml:"logical_device_name"`
+	SystemTitle       string `toml:"system_title"`
+}
+
+// File is a preset: L are the keys of a link, I those of an item.
+type File[L, I any] struct {
+	Match Match `toml:"match"`
+	Link  L     `toml:"link"`
+	Item  []I   `toml:"item"`
+}
+
+// Load reads the preset of that name: a file, given absolutely or relative to
+// dir; else one of builtin, whose names have no ending. Unknown keys and wrong
+// values are errors that name file and line.
+func Load[L, I any](name, dir string, builtin fs.FS) (f File[L, I], err error) {
+	text, where, err := find(name, dir, builtin)
+	if err != nil {
+		return f, err
+	}
+	meta, err := toml.Decode(string(text), &f)
+	var syntax toml.ParseError
+	switch {
+	case errors.As(err, &syntax):
+		return f, fmt.Errorf("%s:%d: %s", where, syntax.Position.Line, syntax.Message)
+	case err != nil:
+		return f, fmt.Errorf("%s: %w", where, err)
+	}
+	if unknown := meta.Undecoded(); len(unknown) > 0 {
+		return f, fmt.Errorf("%s: unknown key %s", where, unknown[0])
+	}
+	if len(f.Item) == 0 {
+		return f, fmt.Errorf("%s: it has no [[item]]", where)
+	}
+	for _, glob := range []string{f.Match.LogicalDeviceName, f.Match.SystemTitle} {
+		if _, err := path.Match(glob, ""); err != nil {
+			return f, fmt.Errorf("%s: match: %q is no glob: %w", where, glob, err)
+		}
+	}
+	return f, nil
+}
+
+// largest is how many octets a preset may have.
+const largest = 8 << 20
+
+func find(name, dir string, builtin fs.FS) (text []byte, where string, err error) {
+	file := name
+	if !filepath.IsAbs(file) {
+		file = filepath.Join(dir, file)
+	}
+	info, err := os.Stat(file)
+	switch {
+	case err == nil && info.Size() > largest:
+		return nil, "", fmt.Errorf("%s: %d octets are too many for a preset", file, info.Size())
+	case err == nil:
+		text, err = os.ReadFile(file)
+		return text, file, err
+	case !errors.Is(err, fs.ErrNotExist):
+		return nil, "", err
+	}
+	if builtin != nil && !strings.ContainsAny(name, `/\.`) {
+		if text, err := fs.ReadFile(builtin, name+".toml"); err == nil {
+			return text, "preset " + name, nil
+		}
+		return nil, "", fmt.Errorf("there is no file %s, and no preset %q: there is %s", file, name, strings.Join(Names(builtin), ", "))
+	}
+	return nil, "", fmt.Errorf("there is no file %s", file)
+}
+
+// Names lists the presets of builtin.
+func Names(builtin fs.FS) []string {
+	files, err := fs.Glob(builtin, "*.toml")
+	if err != nil {
+		return nil
+	}
+	for i, f := range files {
+		files[i] = strings.TrimSuffix(f, ".toml")
+	}
+	return files
+}
+
+// Differs says in what a meter is not one that the preset is for: its logical
+// device name, or its system title in hexadecimal digits, where they are known;
+// "" if in nothing.
+func (m Match) Differs(name, title string) string {
+	for _, c := range []struct{ what, glob, is string }{
+		{"logical device name", m.LogicalDeviceName, name}, {"system title", strings.ToUpper(m.SystemTitle), strings.ToUpper(title)},
+	} {
+		if c.glob == "" || c.is == "" {
+			continue
+		}
+		if ok, err := path.Match(c.glob, c.is); !ok || err != nil {
+			return fmt.Sprintf("its %s is %q, not %q", c.what, c.is, c.glob)
+		}
+	}
+	return ""
+}
+
+// Choose returns which of the names one of the globs fits, and globs that fit
+// none. No globs choose all.
+func Choose(names, globs []string) (chosen []bool, idle []string, err error) {
+	chosen = make([]bool, len(names))
+	for i := range chosen {
+		chosen[i] = len(globs) == 0
+	}
+	for _, glob := range globs {
+		fits := false
+		for i, name := range names {
+			ok, err := path.Match(glob, name)
+			if err != nil {
+				return nil, nil, fmt.Errorf("%q is no glob: %w", glob, err)
+			}
+			fits = fits || ok
+			chosen[i] = chosen[i] || ok
+		}
+		if !fits {
+			idle = append(idle, glob)
+		}
+	}
+	return chosen, idle, nil
+}
