@@ -27,10 +27,13 @@ var errSilence = errors.New("no answer")
 // emptyReads is how often a transport may return neither octets nor an error in a row.
 const emptyReads = 100
 
+// watch is watch of the Conn's transport.
+func (c *Conn) watch(ctx context.Context) (end func()) { return watch(ctx, c.t) }
+
 // watch makes the end of ctx wake a blocked Read or Write by setting the
 // deadlines into the past. The function it returns ends that, and returns only
 // when no deadline will be touched any more, so that nothing leaks into the next call.
-func (c *Conn) watch(ctx context.Context) (end func()) {
+func watch(ctx context.Context, t Transport) (end func()) {
 	if ctx.Done() == nil {
 		return func() {}
 	}
@@ -39,8 +42,8 @@ func (c *Conn) watch(ctx context.Context) (end func()) {
 		defer close(done)
 		past := time.Unix(1, 0)
 		// An error here means that the transport is closed: nothing is blocked on it.
-		_ = c.t.SetReadDeadline(past)
-		_ = c.t.SetWriteDeadline(past)
+		_ = t.SetReadDeadline(past)
+		_ = t.SetWriteDeadline(past)
 	})
 	return func() {
 		if !stop() {

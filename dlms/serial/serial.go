@@ -237,16 +237,40 @@ func (p *Port) Configure(s Settings, settle bool) error {
 	if err := p.quiet(); err != nil {
 		return p.failure(err)
 	}
-	if s != p.settings {
-		if err := p.dev.SetMode(mode(s)); err != nil {
-			return &OpenError{Name: p.name, Kind: OpenMode, Err: err}
-		}
-		if err := p.setLines(p.settings, s); err != nil {
-			return p.failure(err)
-		}
-		p.settings = s
+	if err := p.set(s); err != nil {
+		return err
 	}
 	return p.failure(p.dev.ResetInputBuffer())
+}
+
+// set changes the settings if they are others.
+func (p *Port) set(s Settings) error {
+	if s == p.settings {
+		return nil
+	}
+	if err := p.dev.SetMode(mode(s)); err != nil {
+		return &OpenError{Name: p.name, Kind: OpenMode, Err: err}
+	}
+	if err := p.setLines(p.settings, s); err != nil {
+		return p.failure(err)
+	}
+	p.settings = s
+	return nil
+}
+
+// Switch waits until what was written has left, and then for the delay, and
+// changes the settings. Unlike with Configure, what comes meanwhile stays.
+func (p *Port) Switch(s Settings, delay time.Duration) error {
+	if p.stuck != nil {
+		return p.stuck
+	}
+	if err := p.bounded(drainPatience, p.dev.Drain); err != nil {
+		return p.failure(err)
+	}
+	if delay > 0 {
+		pause(delay)
+	}
+	return p.set(s.withDefaults())
 }
 
 // quiet reads until nothing has come for a moment.

@@ -246,3 +246,23 @@ func TestOrder(t *testing.T) {
 	require.ErrorIs(t, err, io.EOF)
 	require.NoError(t, p.Close())
 }
+
+// TestSwitch: what came meanwhile is not dropped, and what was sent has left
+// before.
+func TestSwitch(t *testing.T) {
+	r := &recorder{}
+	p := &Port{name: "COM3", dev: r, settings: Settings{}.withDefaults()}
+	require.NoError(t, p.Switch(Settings{Baud: 300, DataBits: 7, Parity: Even}, 0))
+	require.Equal(t, "drain, mode 300 7E1", r.take())
+	began := time.Now()
+	require.NoError(t, p.Switch(Settings{Baud: 9600, DataBits: 7, Parity: Even}, 20*time.Millisecond))
+	require.GreaterOrEqual(t, time.Since(began), 20*time.Millisecond)
+	require.NoError(t, p.Switch(Settings{Baud: 9600}, 0))
+	require.NoError(t, p.Switch(Settings{Baud: 9600}, 0))
+	require.Equal(t, "drain, mode 9600 7E1, drain, mode 9600 8N1, drain", r.take())
+	r.fail = map[string]error{"mode 300 7E1": errors.New("no such format")}
+	var open *OpenError
+	require.ErrorAs(t, p.Switch(Settings{Baud: 300, DataBits: 7, Parity: Even}, 0), &open)
+	r.fail = map[string]error{"drain": syscall.EIO}
+	require.ErrorIs(t, p.Switch(Settings{}, 0), ErrGone)
+}
