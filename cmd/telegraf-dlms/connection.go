@@ -9,48 +9,66 @@ import (
 // connectionKey is a key of the configuration which is also a flag of the
 // commands that read a meter directly.
 type connectionKey struct {
-	name   string
-	number bool
-	usage  string
+	name  string
+	kind  flagKind
+	usage string
 }
+
+type flagKind uint8
+
+const (
+	text flagKind = iota
+	number
+	boolean
+)
 
 func connectionKeys() []connectionKey {
 	return []connectionKey{
-		{"framing", false, "`NAME` auto, hdlc or wrapper; auto is hdlc on serial ports, wrapper on UDP and on TCP port 4059"},
-		{"baud_rate", true, "`N` speed of a serial port (default 9600)"},
-		{"data_bits", true, "`N` bits of a character on a serial port (default 8)"},
-		{"parity", false, "`NAME` of a serial port: none, even or odd (default none)"},
-		{"stop_bits", true, "`N` on a serial port, 1 or 2 (default 1)"},
-		{"dtr", false, "`STATE` of a serial port: auto, on or off (default auto)"},
-		{"rts", false, "`STATE` of a serial port: auto, on, off or send, for RS-485 (default auto)"},
-		{"link", false, "`NAME` auto, local, gsm or nbiot: sets the timeouts (5s, 5s, 30s; gsm 30s, 30s, 3m; nbiot 60s, 60s, 10m)"},
-		{"reply_timeout", false, "`TIME` for one answer of the meter, as 500ms or 10s (default by link)"},
-		{"inter_octet_timeout", false, "`TIME` between two octets of an answer (default 500ms)"},
-		{"connect_timeout", false, "`TIME` for the connection (default by link)"},
-		{"retries", true, "`N` attempts to recover from silence, per message (default 2)"},
-		{"timeout", false, "`TIME` for everything, per device (default by link)"},
-		{"min_interval", false, "`TIME` between two messages (default 0s)"},
-		{"physical_address", false, "`ADDRESS` of the meter on its line with hdlc, or several as 1,2,3 (default none)"},
-		{"logical_address", true, "`ADDRESS` of the logical device in the meter, 1 to 16382 (default 1)"},
-		{"address_size", false, "`OCTETS` of the meter's HDLC address: auto, 1, 2 or 4 (default auto)"},
-		{"client_address", true, "`ADDRESS` of ours, which decides what may be seen (default 16, or 32 with authentication low)"},
-		{"referencing", false, "`NAME` ln or sn: logical or short names (default ln)"},
-		{"authentication", false, "`NAME` none or low (default none)"},
-		{"password", false, "`SECRET` for authentication low: file:PATH, env:NAME or - (ask)"},
-		{"max_info", true, "`OCTETS` of an HDLC information field, 32 to 2030 (default 512)"},
-		{"window", true, "`N` HDLC frames before an acknowledgement, 1 to 7 (default 1)"},
-		{"max_pdu", true, "`OCTETS` of the largest message of the meter, 0 for no limit (default 65535)"},
-		{"meter_timezone", false, "`ZONE` of the meter's clock, if it does not state its deviation (default Local)"},
-		{"deviation", false, "`SIGN` of the clock's deviation: auto, standard, inverted or ignore (default auto)"},
+		{"framing", text, "`NAME` auto, hdlc or wrapper; auto is hdlc on serial ports, wrapper on UDP and on TCP port 4059"},
+		{"baud_rate", number, "`N` speed of a serial port (default 9600)"},
+		{"data_bits", number, "`N` bits of a character on a serial port (default 8)"},
+		{"parity", text, "`NAME` of a serial port: none, even or odd (default none)"},
+		{"stop_bits", number, "`N` on a serial port, 1 or 2 (default 1)"},
+		{"dtr", text, "`STATE` of a serial port: auto, on or off (default auto)"},
+		{"rts", text, "`STATE` of a serial port: auto, on, off or send, for RS-485 (default auto)"},
+		{"protocol_mode", text, "`NAME` dlms, or dlms-iec for a sign-on after IEC 62056-21 before (default dlms)"},
+		{"iec_address", text, "`ADDRESS` of the device in that sign-on (default any)"},
+		{"max_baud", number, "`N` most speed to be chosen in the sign-on (default what the meter offers)"},
+		{"fixed_baud", number, "`N` speed of a line that cannot change it"},
+		{"software_7e1", boolean, "characters of 7 bits with parity are made of those of 8 bits, in the sign-on"},
+		{"baud_change_delay", text, "`TIME` before the speed changes (default 0s)"},
+		{"wakeup", text, "`TIME` for which NULs are sent before the sign-on, as 2.2s (default 0s)"},
+		{"link", text, "`NAME` auto, local, gsm or nbiot: sets the timeouts (5s, 5s, 30s; gsm 30s, 30s, 3m; nbiot 60s, 60s, 10m)"},
+		{"reply_timeout", text, "`TIME` for one answer of the meter, as 500ms or 10s (default by link)"},
+		{"inter_octet_timeout", text, "`TIME` between two octets of an answer (default 500ms)"},
+		{"connect_timeout", text, "`TIME` for the connection (default by link)"},
+		{"retries", number, "`N` attempts to recover from silence, per message (default 2)"},
+		{"timeout", text, "`TIME` for everything, per device (default by link)"},
+		{"min_interval", text, "`TIME` between two messages (default 0s)"},
+		{"physical_address", text, "`ADDRESS` of the meter on its line with hdlc, or several as 1,2,3 (default none)"},
+		{"logical_address", number, "`ADDRESS` of the logical device in the meter, 1 to 16382 (default 1)"},
+		{"address_size", text, "`OCTETS` of the meter's HDLC address: auto, 1, 2 or 4 (default auto)"},
+		{"client_address", number, "`ADDRESS` of ours, which decides what may be seen (default 16, or 32 with authentication low)"},
+		{"referencing", text, "`NAME` ln or sn: logical or short names (default ln)"},
+		{"authentication", text, "`NAME` none or low (default none)"},
+		{"password", text, "`SECRET` for authentication low: file:PATH, env:NAME or - (ask)"},
+		{"max_info", number, "`OCTETS` of an HDLC information field, 32 to 2030 (default 512)"},
+		{"window", number, "`N` HDLC frames before an acknowledgement, 1 to 7 (default 1)"},
+		{"max_pdu", number, "`OCTETS` of the largest message of the meter, 0 for no limit (default 65535)"},
+		{"meter_timezone", text, "`ZONE` of the meter's clock, if it does not state its deviation (default Local)"},
+		{"deviation", text, "`SIGN` of the clock's deviation: auto, standard, inverted or ignore (default auto)"},
 	}
 }
 
 // registerConnection adds the connection keys to a command's flags.
 func registerConnection(fs *flag.FlagSet) {
 	for _, k := range connectionKeys() {
-		if k.number {
+		switch k.kind {
+		case number:
 			fs.Int(k.name, 0, k.usage)
-		} else {
+		case boolean:
+			fs.Bool(k.name, false, k.usage)
+		default:
 			fs.String(k.name, "", k.usage)
 		}
 	}
@@ -66,7 +84,9 @@ func connectionSettings(ctx context.Context, fs *flag.FlagSet) (map[string]any, 
 		}
 		value := fs.Lookup(k.name).Value.String()
 		switch {
-		case k.number:
+		case k.kind == boolean:
+			out[k.name] = value == "true"
+		case k.kind == number:
 			n, err := strconv.ParseInt(value, 10, 64)
 			if err != nil {
 				return nil, err

@@ -185,7 +185,7 @@ func presetHead(fs *flag.FlagSet, rest []string) (p presetText) {
 			continue
 		}
 		value := fs.Lookup(k.name).Value.String()
-		if !k.number {
+		if k.kind == text {
 			value = preset.Quote(value)
 		}
 		p.link = append(p.link, [2]string{k.name, value})

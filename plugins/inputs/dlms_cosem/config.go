@@ -68,6 +68,7 @@ func checkSettings(sc scope, s *Settings) {
 		}
 	}
 	checkSerial(sc, s)
+	checkSignOn(sc, s)
 	checkLimits(sc, s)
 	sc.oneOf("method", s.Method, "gather", "once", "polling", "times", "cron", "event")
 	checkDuration(sc, "misfire_grace", s.MisfireGrace, 0, 24*time.Hour)
@@ -231,6 +232,7 @@ func buildLink(sc requestScope, s *Settings, r *request) {
 		sc.bad("referencing", `"sn"`, "not over UDP: an answer in short names does not tell what it answers, so that one which comes late would be taken for another: use tcp://")
 	}
 	buildSerial(sc, s, r)
+	buildSignOn(sc, s, r)
 	buildLimits(s, r)
 	buildLogin(sc, s, r)
 	buildAddresses(sc, s, r)

@@ -28,6 +28,7 @@ func Hint(err error) string {
 		reject       *dlms.RejectError
 		framing      *dlms.FramingError
 		disconnected *dlms.DisconnectedError
+		mode         *dlms.ModeError
 		exception    *dlms.ExceptionError
 		service      *dlms.ServiceError
 		budget       *budgetError
@@ -54,6 +55,8 @@ func Hint(err error) string {
 		return rejectHint(reject)
 	case errors.As(err, &framing):
 		return framingHint(framing)
+	case errors.As(err, &mode):
+		return modeHint(mode)
 	case errors.As(err, &disconnected):
 		return disconnectedHint(disconnected)
 	case errors.As(err, &exception):
@@ -260,6 +263,10 @@ func timeoutHint(e *dlms.TimeoutError) string {
 		return "frames arrive damaged: check the line, its speed and parity at the serial server, and other masters on the bus"
 	case bytes.HasPrefix(e.Noise, []byte{0, 1}), bytes.HasPrefix(e.Noise, []byte{0x7E, 0xA0}):
 		return "an answer began but did not end: check the connection and the devices in between, or raise reply_timeout"
+	case e.Op == "sign-on" && len(e.Noise) > 0:
+		return "what arrives is no identification: check the speed and format of the line (software_7e1 where it has 8 bits only), and whether the meter speaks HDLC at once: protocol_mode = \"dlms\""
+	case e.Op == "sign-on":
+		return "nobody answers: check where the optical head sits and how it is powered (dtr, rts), iec_address, and whether the meter has to be woken (wakeup) or speaks HDLC at once: protocol_mode = \"dlms\""
 	case len(e.Noise) > 0:
 		return "what arrives is no frame: check framing, and speed and parity at the serial server"
 	case e.Acknowledge:

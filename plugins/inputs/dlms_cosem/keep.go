@@ -47,23 +47,34 @@ type call struct {
 	used time.Time // when it was used last
 }
 
+// signOnKey is by what a meter was asked to speak HDLC.
+type signOnKey struct {
+	address      string
+	limit, fixed int
+}
+
 // callKey is all that two runs must have in common to share an association.
 type callKey struct {
 	device   deviceKey
 	line     serial.Settings
+	signOn   signOnKey
 	conn     dlms.ConnConfig
 	as       associationKey
 	password [sha256.Size]byte
 }
 
 func (s *session) callKey(password [sha256.Size]byte) callKey {
-	return callKey{
+	key := callKey{
 		device:   s.r.deviceKey(s.st.device),
 		line:     s.r.line,
 		conn:     s.r.connConfig(s.st.device, &memory{}), // what is learned meanwhile makes no difference
 		as:       s.r.association,
 		password: password,
 	}
+	if s.r.signOn != nil {
+		key.signOn = signOnKey{s.r.signOn.Address, s.r.signOn.Limit, s.r.signOn.Fixed}
+	}
+	return key
 }
 
 // resume takes over the association of the run before, if it is good for this
@@ -98,7 +109,7 @@ func (l *link) mayKeep(r *request) bool {
 	case keepAlways:
 		return true
 	default:
-		return l.single()
+		return l.single() && r.signOn == nil
 	}
 }
 

@@ -43,6 +43,7 @@ type learned struct {
 	Classes    map[attributeKey]cosem.ClassID    `json:"classes,omitempty"` // found for an attribute of the class that was guessed
 	Untold     map[attributeKey]time.Time        `json:"untold,omitempty"`  // what the meter does not say about itself, and when it is asked again
 	Link       dlms.Learned                      `json:"link,omitzero"`
+	Baud       int                               `json:"baud,omitempty"` // of the last session after a sign-on
 	LinkAt     time.Time                         `json:"link_at,omitzero"`
 	Proposal   proposal                          `json:"proposal,omitzero"`  // what the meter agreed to, where it did not to the usual
 	Inverted   bool                              `json:"inverted,omitempty"` // the clock's deviation has the other sign

@@ -25,6 +25,7 @@ type request struct {
 
 	endpoint endpoint
 	line     serial.Settings // of a serial port
+	signOn   *dlms.SignOn    // nil: the meter speaks HDLC at once
 	framing  dlms.Framing
 
 	client, logical uint16

@@ -149,6 +149,9 @@ var errStale = errors.New("the association was kept open and is gone")
 func (s *session) open(ctx context.Context, short time.Duration, login dlms.AssociationConfig) error {
 	defer s.freeSlot()
 	if short > 0 {
+		if s.r.signOn != nil {
+			short = max(short, signOnTime)
+		}
 		var cancel context.CancelFunc
 		ctx, cancel = context.WithTimeout(ctx, short)
 		defer cancel()
@@ -159,7 +162,7 @@ func (s *session) open(ctx context.Context, short time.Duration, login dlms.Asso
 			return err
 		}
 		if port, ok := t.(line); ok {
-			if err := port.Configure(s.r.line, s.l.unsettled); err != nil {
+			if err := port.Configure(s.characters(), s.l.unsettled); err != nil {
 				_ = t.Close()
 				if reused {
 					continue // it was unplugged, or given up
@@ -169,6 +172,10 @@ func (s *session) open(ctx context.Context, short time.Duration, login dlms.Asso
 			s.l.unsettled = false
 		}
 		cfg := s.r.connConfig(s.st.device, s.memory())
+		if err := s.askForHDLC(ctx, t, cfg); err != nil {
+			s.leaveTransport(t, err)
+			return err
+		}
 		if short > 0 && s.st.health.bare() {
 			cfg.MaxInfo = bareInfo
 		}

@@ -12,6 +12,7 @@ import (
 // line is a transport whose characters and control lines can be set.
 type line interface {
 	Configure(s serial.Settings, settle bool) error
+	Switch(s serial.Settings, delay time.Duration) error
 }
 
 // slowBaud is the speed below which a meter is given more time to answer.
@@ -24,7 +25,7 @@ const (
 func checkSerial(sc scope, s *Settings) {
 	checkNumber(sc, "baud_rate", s.BaudRate, 50, 4_000_000)
 	if s.DataBits != nil && *s.DataBits == 7 {
-		sc.bad("data_bits", "7", "HDLC needs all 8 bits of a character: use 8")
+		sc.bad("data_bits", "7", `HDLC needs all 8 bits of a character: use 8; with protocol_mode = "dlms-iec" the sign-on has 7 by itself`)
 	} else {
 		checkNumber(sc, "data_bits", s.DataBits, 8, 8)
 	}

@@ -24,6 +24,14 @@ type Settings struct {
 	DTR      string `toml:"dtr"`
 	RTS      string `toml:"rts"`
 
+	ProtocolMode    string   `toml:"protocol_mode"`
+	IECAddress      string   `toml:"iec_address"`
+	MaxBaud         *int     `toml:"max_baud"`
+	FixedBaud       *int     `toml:"fixed_baud"`
+	BaudChangeDelay Duration `toml:"baud_change_delay"`
+	Software7E1     *bool    `toml:"software_7e1"`
+	Wakeup          Duration `toml:"wakeup"`
+
 	Link              string   `toml:"link"`
 	ReplyTimeout      Duration `toml:"reply_timeout"`
 	InterOctetTimeout Duration `toml:"inter_octet_timeout"`
@@ -76,6 +84,7 @@ type Workarounds struct {
 	ClientSegmentation *bool  `toml:"client_segmentation"` // requests too long for a frame go out in segments
 	SNRMParameters     string `toml:"snrm_parameters"`     // auto, always, never
 	ListMax            *int   `toml:"list_max"`            // attributes in a list
+	ForceModeE         *bool  `toml:"force_mode_e"`        // go on with a meter that does not announce mode E
 }
 
 func (w *Workarounds) inherit(d *Workarounds) {
@@ -83,6 +92,7 @@ func (w *Workarounds) inherit(d *Workarounds) {
 	w.ClientSegmentation = cmp.Or(w.ClientSegmentation, d.ClientSegmentation)
 	w.SNRMParameters = cmp.Or(w.SNRMParameters, d.SNRMParameters)
 	w.ListMax = cmp.Or(w.ListMax, d.ListMax)
+	w.ForceModeE = cmp.Or(w.ForceModeE, d.ForceModeE)
 }
 
 // inherit takes over what is not set from the defaults at the top.
@@ -95,6 +105,13 @@ func (s *Settings) inherit(d *Settings) {
 	s.StopBits = cmp.Or(s.StopBits, d.StopBits)
 	s.DTR = cmp.Or(s.DTR, d.DTR)
 	s.RTS = cmp.Or(s.RTS, d.RTS)
+	s.ProtocolMode = cmp.Or(s.ProtocolMode, d.ProtocolMode)
+	s.IECAddress = cmp.Or(s.IECAddress, d.IECAddress)
+	s.MaxBaud = cmp.Or(s.MaxBaud, d.MaxBaud)
+	s.FixedBaud = cmp.Or(s.FixedBaud, d.FixedBaud)
+	s.BaudChangeDelay = cmp.Or(s.BaudChangeDelay, d.BaudChangeDelay)
+	s.Software7E1 = cmp.Or(s.Software7E1, d.Software7E1)
+	s.Wakeup = cmp.Or(s.Wakeup, d.Wakeup)
 	s.Link = cmp.Or(s.Link, d.Link)
 	s.ReplyTimeout = cmp.Or(s.ReplyTimeout, d.ReplyTimeout)
 	s.InterOctetTimeout = cmp.Or(s.InterOctetTimeout, d.InterOctetTimeout)

@@ -175,6 +175,8 @@ type host struct {
 	reply []byte        // what a mute host says to everything
 	flood []byte        // what a host says without end, whatever is asked
 	delay time.Duration // of dialing
+
+	serve func(ctx context.Context, c net.Conn) // in place of the meter
 }
 
 func newNetwork(t testing.TB) *network {
@@ -249,6 +251,10 @@ func (n *network) dial(ctx context.Context, address string) (dlms.Transport, err
 		})
 	}
 	n.wg.Go(func() {
+		if h.serve != nil {
+			h.serve(n.ctx, server)
+			return
+		}
 		if h.mute {
 			b := make([]byte, 1024)
 			for {
