@@ -20,6 +20,8 @@ import (
 type simulateFlags struct {
 	listen, framing          string
 	referencing              string
+	protocolMode             string
+	baudRate                 int
 	authentication, password string
 	client, logical          int
 	physical                 string
@@ -32,7 +34,9 @@ type simulateFlags struct {
 func runSimulate(ctx context.Context, c *command, s streams, args []string) int {
 	fs := c.newFlags()
 	var f simulateFlags
-	fs.StringVar(&f.listen, "listen", "127.0.0.1:4059", "`ADDR` HOST:PORT, tcp://HOST:PORT or udp://HOST:PORT; port 0 takes a free one")
+	fs.StringVar(&f.listen, "listen", "127.0.0.1:4059", "`ADDR` HOST:PORT, tcp://HOST:PORT or udp://HOST:PORT; port 0 takes a free one; or a serial port, file:///dev/ttyUSB0")
+	fs.StringVar(&f.protocolMode, "protocol_mode", "dlms", "`NAME` on a serial port: dlms, or dlms-iec, which wants a sign-on after IEC 62056-21 first")
+	fs.IntVar(&f.baudRate, "baud_rate", 9600, "`N` speed of a serial port; with dlms-iec what is offered, up to 19200")
 	fs.StringVar(&f.framing, "framing", "wrapper", "`NAME` wrapper or hdlc")
 	fs.StringVar(&f.referencing, "referencing", "ln", "`NAME` ln or sn: logical or short names")
 	fs.StringVar(&f.authentication, "authentication", "none", "`NAME` none or low")
@@ -64,8 +68,12 @@ func runSimulate(ctx context.Context, c *command, s streams, args []string) int 
 			cfg.MaxPDU = awkward.MaxPDU
 		}
 	}
-	meter := dlmstest.NewMeter(cfg, objects)
-	if err := f.serve(ctx, meter, s); err != nil {
+	if port, ok := f.port(); ok {
+		err = f.servePort(ctx, port, cfg, objects, s)
+	} else {
+		err = f.serve(ctx, dlmstest.NewMeter(cfg, objects), s)
+	}
+	if err != nil {
 		fmt.Fprintf(s.err, "%s: %v\n", c.title(), err)
 		return exitFailed
 	}
@@ -87,6 +95,29 @@ func (f *simulateFlags) config(ctx context.Context, fs *flag.FlagSet) (dlmstest.
 	if f.referencing != "ln" && f.referencing != "sn" {
 		return cfg, fmt.Errorf("-referencing %q: allowed are ln and sn", f.referencing)
 	}
+	port, serial := f.port()
+	if f.protocolMode != "dlms" && f.protocolMode != "dlms-iec" {
+		return cfg, fmt.Errorf("-protocol_mode %q: allowed are dlms and dlms-iec", f.protocolMode)
+	}
+	if serial {
+		if isSet(fs, "framing") && f.framing != dlmstest.FramingHDLC {
+			return cfg, fmt.Errorf("-framing %s: serial ports carry hdlc", f.framing)
+		}
+		f.framing = dlmstest.FramingHDLC
+		cfg.Framing = f.framing
+		if err := inRange("-baud_rate", f.baudRate, 300, 4000000); err != nil {
+			return cfg, err
+		}
+		if port == "" {
+			return cfg, fmt.Errorf("-listen %q: the name of a port is missing", f.listen)
+		}
+		return f.checkServer(ctx, fs, cfg)
+	}
+	for _, name := range []string{"protocol_mode", "baud_rate"} {
+		if isSet(fs, name) {
+			return cfg, fmt.Errorf("-%s is of no use without a serial port: -listen file:///dev/ttyUSB0", name)
+		}
+	}
 	network, address := f.network()
 	if network != "tcp" && network != "udp" {
 		return cfg, fmt.Errorf("-listen %q: allowed are HOST:PORT, tcp://HOST:PORT and udp://HOST:PORT", f.listen)
@@ -102,6 +133,11 @@ func (f *simulateFlags) config(ctx context.Context, fs *flag.FlagSet) (dlmstest.
 	if network == "udp" && cfg.ShortNames {
 		return cfg, errors.New("-referencing sn does not go over UDP")
 	}
+	return f.checkServer(ctx, fs, cfg)
+}
+
+// checkServer checks the flags that do not depend on where the meter is.
+func (f *simulateFlags) checkServer(ctx context.Context, fs *flag.FlagSet, cfg dlmstest.Config) (dlmstest.Config, error) {
 	if err := inRange("-logical_address", f.logical, 1, 16382); err != nil {
 		return cfg, err
 	}

@@ -133,17 +133,17 @@ func (e *OpenError) Unwrap() error { return e.Err }
 var ErrGone = fmt.Errorf("the serial port is gone (unplugged?): %w", io.EOF)
 
 // A Port is a serial port. It implements dlms.Transport: deadlines may be set by
-// another goroutine and end a Read or Write within 50 ms. Reads and writes
-// belong to one goroutine.
+// another goroutine and end a Read or Write within 50 ms. A Read and a Write may
+// be under way at the same time; all else belongs to one goroutine.
 type Port struct {
 	name string
 	dev  device
 
-	mu          sync.Mutex // guards the deadlines
-	read, write time.Time
+	mu          sync.Mutex // guards what follows
+	read, write time.Time  // the deadlines
+	stuck       error      // a write that did not end: the port is given up
 
 	settings Settings
-	stuck    error // a write that did not end: the port is given up
 }
 
 // Open opens a port by its name, /dev/ttyUSB0 or COM3. The error is an
@@ -228,8 +228,8 @@ func (p *Port) Configure(s Settings, settle bool) error {
 	if s == p.settings && !settle {
 		return nil
 	}
-	if p.stuck != nil {
-		return p.stuck
+	if err := p.givenUp(); err != nil {
+		return err
 	}
 	if err := p.bounded(drainPatience, p.dev.Drain); err != nil {
 		return p.failure(err)
@@ -261,8 +261,8 @@ func (p *Port) set(s Settings) error {
 // Switch waits until what was written has left, and then for the delay, and
 // changes the settings. Unlike with Configure, what comes meanwhile stays.
 func (p *Port) Switch(s Settings, delay time.Duration) error {
-	if p.stuck != nil {
-		return p.stuck
+	if err := p.givenUp(); err != nil {
+		return err
 	}
 	if err := p.bounded(drainPatience, p.dev.Drain); err != nil {
 		return p.failure(err)
@@ -304,12 +304,22 @@ func (p *Port) bounded(limit time.Duration, f func() error) error {
 // abandon gives the port up. What is stuck in it is thrown away, which wakes
 // who waits for it to leave; the device is closed as soon as that has happened.
 func (p *Port) abandon(done <-chan error) error {
-	p.stuck = fmt.Errorf("%s: what was to be sent does not leave: %w", p.name, os.ErrDeadlineExceeded)
+	err := fmt.Errorf("%s: what was to be sent does not leave: %w", p.name, os.ErrDeadlineExceeded)
+	p.mu.Lock()
+	p.stuck = err
+	p.mu.Unlock()
 	go func() {
 		_ = p.dev.ResetOutputBuffer()
 		<-done //nolint:errcheck // whatever it says: the port is given up
 		_ = p.dev.Close()
 	}()
+	return err
+}
+
+// givenUp is why the port is given up, nil if it is not.
+func (p *Port) givenUp() error {
+	p.mu.Lock()
+	defer p.mu.Unlock()
 	return p.stuck
 }
 
@@ -358,8 +368,8 @@ func (p *Port) left(deadline *time.Time) time.Duration {
 // deadline. The device returns neither octets nor an error when its time is over.
 func (p *Port) Read(b []byte) (int, error) {
 	for {
-		if p.stuck != nil {
-			return 0, p.stuck
+		if err := p.givenUp(); err != nil {
+			return 0, err
 		}
 		left := p.left(&p.read)
 		if left <= 0 {
@@ -377,8 +387,8 @@ func (p *Port) Read(b []byte) (int, error) {
 // Write writes all of b. At the deadline the port is given up and the error
 // wraps os.ErrDeadlineExceeded: nobody knows how much of it has left.
 func (p *Port) Write(b []byte) (int, error) {
-	if p.stuck != nil {
-		return 0, p.stuck
+	if err := p.givenUp(); err != nil {
+		return 0, err
 	}
 	if p.left(&p.write) <= 0 {
 		return 0, os.ErrDeadlineExceeded
@@ -433,7 +443,7 @@ func pause(d time.Duration) {
 
 // Close closes the port. A Read under way ends.
 func (p *Port) Close() error {
-	if p.stuck != nil {
+	if p.givenUp() != nil {
 		return nil // it is being closed
 	}
 	return p.dev.Close()
