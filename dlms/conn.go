@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"github.com/telegraf-dlms/telegraf-dlms/dlms/axdr"
+	"github.com/telegraf-dlms/telegraf-dlms/dlms/hdlc"
 )
 
 // Framing says how APDUs are carried.
@@ -204,6 +205,16 @@ func NewConn(t Transport, cfg ConnConfig) (*Conn, error) {
 
 // Stats returns the counts since NewConn.
 func (c *Conn) Stats() Stats { return c.stats }
+
+// Negotiated returns the sizes and windows of the HDLC frames that the meter has
+// agreed to (clause 8.4.5.3.2); ok is false without an open HDLC link.
+func (c *Conn) Negotiated() (p hdlc.Parameters, ok bool) {
+	h, ok := c.link.(*hdlcLink)
+	if !ok || !h.connected {
+		return p, false
+	}
+	return h.state.Negotiated(), true
+}
 
 // Close closes the transport. It sends nothing: [Association.Release] ends an
 // association politely.

@@ -75,6 +75,7 @@ func commands() []command {
 		{"dump", "-config FILE [-once | -count N] [-request NAME]", "poll without Telegraf, line protocol to standard output", "", runDump},
 		{"check", "-config FILE", "check a configuration; show the plan and the next runs", "", runCheck},
 		{"get", "ENDPOINT OBIS[:ATTRIBUTE]... [flags]", "read a few values now", "tcp://10.0.0.5:4059 1.0.1.8.0.255", runGet},
+		{"probe", "ENDPOINT [flags]", "find out how a meter wants to be spoken to; explain each step", "tcp://10.0.0.5:4059", runProbe},
 		{"objects", "[ENDPOINT flags | -config FILE -request NAME] [-o FILE]", "list what a meter has, with names, units and values", "", runObjects},
 		{"trigger", "NAME [-config FILE]", "fire an event request of the running instance", "'my request'", runTrigger},
 		{"simulate", "[-listen ADDR] [flags]", "play a meter; the first line of output is its URL", "", runSimulate},

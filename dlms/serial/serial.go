@@ -8,6 +8,7 @@ import (
 	"io"
 	"os"
 	"sync"
+	"syscall"
 	"time"
 
 	"go.bug.st/serial"
@@ -231,7 +232,7 @@ func (p *Port) Configure(s Settings, settle bool) error {
 	if err := p.givenUp(); err != nil {
 		return err
 	}
-	if err := p.bounded(drainPatience, p.dev.Drain); err != nil {
+	if err := p.bounded(drainPatience, p.drain); err != nil {
 		return p.failure(err)
 	}
 	if err := p.quiet(); err != nil {
@@ -264,13 +265,23 @@ func (p *Port) Switch(s Settings, delay time.Duration) error {
 	if err := p.givenUp(); err != nil {
 		return err
 	}
-	if err := p.bounded(drainPatience, p.dev.Drain); err != nil {
+	if err := p.bounded(drainPatience, p.drain); err != nil {
 		return p.failure(err)
 	}
 	if delay > 0 {
 		pause(delay)
 	}
 	return p.set(s.withDefaults())
+}
+
+// drain waits until what was written has left. A signal to the process, which
+// the runtime sends itself often, ends no wait.
+func (p *Port) drain() error {
+	for {
+		if err := p.dev.Drain(); !errors.Is(err, syscall.EINTR) {
+			return err
+		}
+	}
 }
 
 // quiet reads until nothing has come for a moment.
@@ -423,15 +434,19 @@ func (p *Port) send(b []byte) error {
 	}
 	for rest := b; len(rest) > 0; {
 		n, err := p.dev.Write(rest)
-		if err != nil {
+		switch {
+		case errors.Is(err, syscall.EINTR):
+			n = max(n, 0)
+		case err != nil:
 			return err
+		default:
 		}
 		rest = rest[n:]
 	}
 	if p.settings.RTS != Send {
 		return nil
 	}
-	err := p.dev.Drain()
+	err := p.drain()
 	pause(p.settings.octet()) // drivers report the last character before its end
 	return errors.Join(err, p.dev.SetRTS(false))
 }

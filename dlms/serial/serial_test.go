@@ -180,6 +180,16 @@ type recorder struct {
 	mu   sync.Mutex
 	done []string
 	fail map[string]error
+
+	interrupted int // so often the next calls that wait are ended by a signal
+}
+
+// signal is a call that is ended by a signal.
+func (r *recorder) signal() bool {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	r.interrupted--
+	return r.interrupted >= 0
 }
 
 func (r *recorder) note(format string, args ...any) error {
@@ -197,9 +207,17 @@ func (r *recorder) SetMode(m *serial.Mode) error {
 func (r *recorder) SetReadTimeout(time.Duration) error { return nil }
 func (r *recorder) Read([]byte) (int, error)           { return 0, r.note("read") }
 func (r *recorder) Write(p []byte) (int, error) {
+	if r.signal() {
+		return -1, syscall.EINTR
+	}
 	return min(len(p), 2), r.note("write %X", p[:min(len(p), 2)])
 }
-func (r *recorder) Drain() error             { return r.note("drain") }
+func (r *recorder) Drain() error {
+	if r.signal() {
+		return syscall.EINTR
+	}
+	return r.note("drain")
+}
 func (r *recorder) ResetInputBuffer() error  { return r.note("drop input") }
 func (r *recorder) ResetOutputBuffer() error { return r.note("drop output") }
 func (r *recorder) SetDTR(on bool) error     { return r.note("DTR %t", on) }
@@ -236,6 +254,14 @@ func TestOrder(t *testing.T) {
 	_, err = p.Write([]byte{1, 2, 3})
 	require.NoError(t, err)
 	require.Equal(t, "RTS true, write 0102, write 03, drain, RTS false", r.take())
+
+	r.interrupted = 3
+	_, err = p.Write([]byte{1, 2, 3})
+	require.NoError(t, err)
+	require.Equal(t, "RTS true, write 0102, write 03, drain, RTS false", r.take(), "signals end no wait")
+	r.interrupted = 3
+	require.NoError(t, p.Configure(Settings{Baud: 2400, RTS: Send}, true))
+	require.Equal(t, "drain, read, drop input", r.take())
 
 	r.fail = map[string]error{"mode 300 8N1": errors.New("no such speed")}
 	var open *OpenError

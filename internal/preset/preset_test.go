@@ -53,12 +53,12 @@ func TestLoadErrors(t *testing.T) {
 	dir := t.TempDir()
 	file := filepath.Join(dir, "p.toml")
 	for text, want := range map[string]string{
-		"[[item]]\nname = 1\n":                    file + ":2: ",
+		"[[item]]\nname = 1\n":                    file + ": toml: line 2",
 		"[[item]]\nnam = \"x\"\n":                 file + ": unknown key item.nam",
 		"[links]\n":                               file + ": unknown key links",
 		"[link]\nclient_address = 1\n":            file + ": it has no [[item]]",
-		"[[item]\n":                               file + ":1: ",
-		"\xff\xfe":                                file + ":1: ",
+		"[[item]\n":                               file + ":2: ",
+		"\xff\xfe":                                file,
 		"[[item]]\n[match]\nsystem_title = \"[\"": file + `: match: "[" is no glob`,
 	} {
 		require.NoError(t, os.WriteFile(file, []byte(text), 0o600))

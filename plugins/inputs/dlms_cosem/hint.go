@@ -87,6 +87,17 @@ func Hint(err error) string {
 	}
 }
 
+// ProbeHint is Hint for an error of package dlms, or of a connection that could
+// not be opened, outside of a request.
+func ProbeHint(err error) string {
+	var op *net.OpError
+	var port *serial.OpenError
+	if errors.As(err, &port) || errors.As(err, &op) && op.Op == "dial" {
+		return connectHint(&connectError{err: err})
+	}
+	return Hint(err)
+}
+
 func connectHint(e *connectError) string {
 	var dns *net.DNSError
 	var port *serial.OpenError

@@ -172,6 +172,8 @@ func (p fakePort) Configure(s serial.Settings, _ bool) error {
 	return nil
 }
 
+func (p fakePort) Switch(s serial.Settings, _ time.Duration) error { return p.Configure(s, false) }
+
 // TestSerialSettings has what the keys say arrive at the port, which stays open.
 func TestSerialSettings(t *testing.T) {
 	c := conf("endpoint = \"file:///dev/meters\"\nmethod = \"polling\"", "name = \"a\"\ninterval = \"10m\"\nphysical_address = 17\nbaud_rate = 2400\nparity = \"even\"\nstop_bits = 2\ndtr = \"on\"\nrts = \"send\"",
