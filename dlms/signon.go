@@ -160,7 +160,7 @@ func (g *signer) attempt(ctx context.Context) (signed Signed, err error) {
 		return signed, err
 	}
 	if g.Wakeup > 0 {
-		if err := g.say(make([]byte, g.Wakeup)); err != nil {
+		if err := g.say(ctx, make([]byte, g.Wakeup)); err != nil {
 			return signed, err
 		}
 		if err := pause(ctx, g.duration(g.Wakeup)+wakeupPause); err != nil {
@@ -171,7 +171,7 @@ func (g *signer) attempt(ctx context.Context) (signed Signed, err error) {
 	if err != nil {
 		return signed, err
 	}
-	if err := g.say(request); err != nil {
+	if err := g.say(ctx, request); err != nil {
 		return signed, err
 	}
 	id, err := g.identification(ctx)
@@ -213,7 +213,7 @@ func (g *signer) attempt(ctx context.Context) (signed Signed, err error) {
 // acknowledge chooses a speed, and changes to it as soon as that has left.
 func (g *signer) acknowledge(ctx context.Context, z byte, baud int) error {
 	began := time.Now()
-	if err := g.say(iec62056.AppendModeE(nil, z)); err != nil {
+	if err := g.say(ctx, iec62056.AppendModeE(nil, z)); err != nil {
 		return err
 	}
 	// There are drivers that say too early that all has left.
@@ -232,19 +232,22 @@ func (g *signer) duration(characters int) time.Duration {
 }
 
 // say sends a text.
-func (g *signer) say(text []byte) error {
+func (g *signer) say(ctx context.Context, text []byte) error {
 	g.b, g.raw, g.n = nil, nil, 0
 	g.sent = slices.Clone(text)
 	out := slices.Clone(text)
 	if g.SoftwareParity {
 		iec62056.SetParity(out)
 	}
-	return g.write(out)
+	return g.write(ctx, out)
 }
 
-func (g *signer) write(b []byte) error {
+func (g *signer) write(ctx context.Context, b []byte) error {
 	if err := g.t.SetWriteDeadline(time.Now().Add(g.duration(len(b)) + longReaction)); err != nil {
 		return signError(err)
+	}
+	if err := ctx.Err(); err != nil { // here, as the end of ctx sets a deadline too
+		return err
 	}
 	if _, err := g.t.Write(b); err != nil {
 		return signError(err)
@@ -253,7 +256,7 @@ func (g *signer) write(b []byte) error {
 }
 
 // hear reads on, until a time.
-func (g *signer) hear(until time.Time) error {
+func (g *signer) hear(ctx context.Context, until time.Time) error {
 	if err := g.t.SetReadDeadline(until); err != nil {
 		return signError(err)
 	}
@@ -297,7 +300,7 @@ func (g *signer) identification(ctx context.Context) (id iec62056.Identification
 			return id, &ModeError{Readout: readout.First}
 		}
 		g.b = append(g.b[:0], rest...)
-		err = g.hear(earlier(until, most))
+		err = g.hear(ctx, earlier(until, most))
 		if errors.Is(err, errSilence) || err == nil && time.Now().After(most) {
 			return id, g.silence(began)
 		}
@@ -305,9 +308,6 @@ func (g *signer) identification(ctx context.Context) (id iec62056.Identification
 			return id, err
 		}
 		until = time.Now().Add(longReaction)
-		if err := ctx.Err(); err != nil {
-			return id, err
-		}
 	}
 }
 
@@ -353,13 +353,10 @@ func (g *signer) confirmation(ctx context.Context) (confirmed bool, err error) {
 		if len(g.b) > readoutMost {
 			return false, nil // it is something else
 		}
-		switch err := g.hear(until); {
+		switch err := g.hear(ctx, until); {
 		case errors.Is(err, errSilence):
 			return bytes.Contains(g.b, g.sent), nil
 		case err != nil:
-			return false, err
-		}
-		if err := ctx.Err(); err != nil {
 			return false, err
 		}
 	}
@@ -384,7 +381,7 @@ func (g *signer) endSession(ctx context.Context) error {
 			if err := g.binary(baud); err != nil {
 				return err
 			}
-			if err := g.write(g.Disconnect); err != nil {
+			if err := g.write(ctx, g.Disconnect); err != nil {
 				return err
 			}
 			if err := g.drop(ctx, g.duration(len(g.Disconnect)+hdlcAnswer)+endedPause); err != nil {
@@ -397,7 +394,7 @@ func (g *signer) endSession(ctx context.Context) error {
 		if err := g.text(baud, 0); err != nil {
 			return err
 		}
-		if err := g.say(iec62056.AppendBreak(nil)); err != nil {
+		if err := g.say(ctx, iec62056.AppendBreak(nil)); err != nil {
 			return err
 		}
 		if err := g.drop(ctx, g.duration(len(g.sent))+endedPause); err != nil {
@@ -413,7 +410,7 @@ const hdlcAnswer = 40
 // drop reads for a while what nobody wants.
 func (g *signer) drop(ctx context.Context, d time.Duration) error {
 	for until := time.Now().Add(d); ; {
-		switch err := g.hear(until); {
+		switch err := g.hear(ctx, until); {
 		case errors.Is(err, errSilence):
 			return ctx.Err()
 		case err != nil:

@@ -251,7 +251,7 @@ func (m *signOnMeter) session(ctx context.Context, baud int) error {
 		return err
 	}
 	m.trace("session")
-	c := &sessionConn{Conn: m.conn, m: m, baud: baud}
+	c := &sessionConn{Conn: m.conn, m: m, baud: baud, ended: make(chan struct{})}
 	err := m.meter.ServeConn(ctx, c)
 	m.trace("end")
 	if c.over.Load() && ctx.Err() == nil {
@@ -267,23 +267,28 @@ func (m *signOnMeter) session(ctx context.Context, baud int) error {
 // with a break, and after the inactivity time.
 type sessionConn struct {
 	net.Conn
-	m    *signOnMeter
-	baud int
-	disc atomic.Bool
-	over atomic.Bool
+	m     *signOnMeter
+	baud  int
+	disc  atomic.Bool
+	over  atomic.Bool
+	ended chan struct{} // closed with over
 }
 
 func (c *sessionConn) Read(b []byte) (int, error) {
 	for {
+		if c.disc.Load() { // what comes from now on is for the next session
+			<-c.ended
+			return 0, io.EOF
+		}
 		if err := c.Conn.SetReadDeadline(time.Now().Add(c.m.Inactivity)); err != nil {
 			return 0, err
 		}
-		if c.over.Load() { // not before: a Write may have wanted to wake us
+		if c.over.Load() { // not before: Close may have wanted to wake us
 			return 0, io.EOF
 		}
 		got, err := c.m.get(c.baud, 8)
 		if errors.Is(err, os.ErrDeadlineExceeded) {
-			c.over.Store(true)
+			c.end()
 			return 0, io.EOF
 		}
 		if err != nil {
@@ -293,7 +298,7 @@ func (c *sessionConn) Read(b []byte) (int, error) {
 		iec62056.StripParity(text)
 		if bytes.Contains(text, iec62056.AppendBreak(nil)) {
 			c.m.trace("break")
-			c.over.Store(true)
+			c.end()
 			return 0, io.EOF
 		}
 		if f, _, err := hdlc.CutFrame(got); err == nil && f.Control.Kind() == hdlc.DISC {
@@ -308,16 +313,21 @@ func (c *sessionConn) Read(b []byte) (int, error) {
 func (c *sessionConn) Write(b []byte) (int, error) {
 	n, err := c.Conn.Write(b)
 	if c.disc.Load() {
-		c.over.Store(true)
-		_ = c.Conn.SetReadDeadline(time.Unix(1, 0)) // wakes a Read under way
+		c.end()
 	}
 	return n, err
 }
 
+func (c *sessionConn) end() {
+	if c.over.CompareAndSwap(false, true) {
+		close(c.ended)
+	}
+}
+
 // Close leaves the line open: another session may follow.
 func (c *sessionConn) Close() error {
-	c.over.Store(true)
-	return c.Conn.SetReadDeadline(time.Unix(1, 0))
+	c.end()
+	return c.Conn.SetReadDeadline(time.Unix(1, 0)) // wakes a Read under way
 }
 
 func (c *sessionConn) SetReadDeadline(time.Time) error { return nil } // the inactivity time is ours
