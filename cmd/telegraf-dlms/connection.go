@@ -46,6 +46,8 @@ func connectionKeys() []connectionKey {
 		{"timeout", text, "`TIME` for everything, per device (default by link)"},
 		{"min_interval", text, "`TIME` between two messages (default 0s)"},
 		{"physical_address", text, "`ADDRESS` of the meter on its line with hdlc, or several as 1,2,3 (default none)"},
+		{"serial_number", text, "`NUMBER` of the meter, of which its physical address is made"},
+		{"address_formula", text, "`FORMULA` for that, as last4 (default SN % 10000 + 1000)"},
 		{"logical_address", number, "`ADDRESS` of the logical device in the meter, 1 to 16382 (default 1)"},
 		{"address_size", text, "`OCTETS` of the meter's HDLC address: auto, 1, 2 or 4 (default auto)"},
 		{"client_address", number, "`ADDRESS` of ours, which decides what may be seen (default 16, or 32 with authentication low)"},

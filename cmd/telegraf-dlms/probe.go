@@ -93,7 +93,8 @@ func probeConfig(ctx context.Context, fs *flag.FlagSet, endpoint string) (cfg pr
 	if network == "udp" {
 		checked["framing"] = "wrapper"
 	}
-	if _, err := getPlugin(checked, endpoint, []string{"0.0.42.0.0.255"}, quietLog{}); err != nil {
+	d, err := getPlugin(checked, endpoint, []string{"0.0.42.0.0.255"}, quietLog{})
+	if err != nil {
 		return cfg, err
 	}
 	cfg = probe.Config{Network: network, Dial: func(ctx context.Context) (dlms.Transport, error) { return dialProbe(ctx, network, address) }}
@@ -118,8 +119,10 @@ func probeConfig(ctx context.Context, fs *flag.FlagSet, endpoint string) (cfg pr
 	if network == "tcp" && cfg.SignOn.Fixed == 0 {
 		cfg.SignOn.Fixed = 300
 	}
-	if cfg.Physical, err = addressList(text("physical_address")); err != nil {
-		return cfg, err
+	for _, address := range d.Plan()[0].Addresses {
+		if n, err := strconv.ParseUint(address, 10, 16); err == nil {
+			cfg.Physical = append(cfg.Physical, uint16(n))
+		}
 	}
 	cfg.Logical, cfg.Client = uint16(number("logical_address")), uint16(number("client_address"))
 	cfg.AddressSize, _ = strconv.Atoi(text("address_size"))

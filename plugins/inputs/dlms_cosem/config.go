@@ -280,8 +280,12 @@ func buildAddresses(sc requestScope, s *Settings, r *request) {
 	}
 	size, ok := parseAddressSize(s.AddressSize)
 	physical, err := []uint16(nil), error(nil)
-	if s.PhysicalAddress != nil {
-		physical, err = parseAddresses(s.PhysicalAddress)
+	given := addressesOfSerials(sc, s)
+	if given != nil {
+		physical, err = parseAddresses(given)
+	}
+	if err != nil && s.SerialNumber != nil {
+		sc.bad("serial_number", show(s.SerialNumber), "%v", err)
 	}
 	if !ok || err != nil {
 		return

@@ -43,6 +43,8 @@ type Settings struct {
 	Meter           string `toml:"meter"`
 	Enabled         *bool  `toml:"enabled"`
 	PhysicalAddress any    `toml:"physical_address"` // 17, "1,2,3,4" or [1, 2, 3, 4]
+	SerialNumber    any    `toml:"serial_number"`    // likewise
+	AddressFormula  string `toml:"address_formula"`
 	LogicalAddress  *int   `toml:"logical_address"`
 	AddressSize     Number `toml:"address_size"`
 	ClientAddress   *int   `toml:"client_address"`
@@ -124,6 +126,10 @@ func (s *Settings) inherit(d *Settings) {
 	if s.PhysicalAddress == nil {
 		s.PhysicalAddress = d.PhysicalAddress
 	}
+	if s.SerialNumber == nil {
+		s.SerialNumber = d.SerialNumber
+	}
+	s.AddressFormula = cmp.Or(s.AddressFormula, d.AddressFormula)
 	s.LogicalAddress = cmp.Or(s.LogicalAddress, d.LogicalAddress)
 	s.AddressSize = cmp.Or(s.AddressSize, d.AddressSize)
 	s.ClientAddress = cmp.Or(s.ClientAddress, d.ClientAddress)
