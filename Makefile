@@ -3,8 +3,9 @@
 GO               ?= go
 GOLANGCI_VERSION := v2.15.0
 TELEGRAF_VERSION := 1.37.2
-# What the end-to-end tests and this product need of Telegraf, and no more.
-TELEGRAF_TAGS    := custom,inputs.execd,inputs.internal,outputs.file,outputs.influxdb,parsers.influx,serializers.influx
+# What the end-to-end tests and this product need of Telegraf, and no more. The number counts its changes.
+TELEGRAF_BUILD   := 2
+TELEGRAF_TAGS    := custom,inputs.execd,inputs.internal,outputs.file,outputs.influxdb,processors.execd,parsers.influx,serializers.influx
 
 VERSION := $(shell git describe --tags --always --dirty 2>/dev/null || echo dev)
 LDFLAGS := -s -w -X main.version=$(VERSION)
@@ -80,7 +81,7 @@ interop: build gurux-java ## our client against a foreign meter (Gurux for Java)
 	$(GO) run ./interop -binary $(BIN)
 
 .PHONY: e2e
-e2e: build shim gurux-java $(TOOLS)/telegraf-$(TELEGRAF_VERSION).stamp ## real Telegraf and InfluxDB: a foreign meter's values from end to end
+e2e: build shim gurux-java $(TOOLS)/telegraf-$(TELEGRAF_VERSION)-$(TELEGRAF_BUILD).stamp ## real Telegraf and InfluxDB: a foreign meter's values from end to end
 	@command -v influxd >/dev/null || { echo "influxd is missing; on Debian: apt-get install --no-install-recommends influxdb"; exit 1; }
 	$(GO) test -tags e2e -count=1 -v -timeout 10m ./e2e/
 
@@ -111,7 +112,7 @@ $(TOOLS)/golangci-lint-$(GOLANGCI_VERSION).stamp:
 	@rm -f $(TOOLS)/golangci-lint-*.stamp
 	@touch $@
 
-$(TOOLS)/telegraf-$(TELEGRAF_VERSION).stamp:
+$(TOOLS)/telegraf-$(TELEGRAF_VERSION)-$(TELEGRAF_BUILD).stamp:
 	GOBIN=$(TOOLS) $(GO) install -trimpath -tags "$(TELEGRAF_TAGS)" \
 		-ldflags "-s -w -X github.com/influxdata/telegraf/internal.Version=$(TELEGRAF_VERSION)" \
 		github.com/influxdata/telegraf/cmd/telegraf@v$(TELEGRAF_VERSION)

@@ -46,6 +46,7 @@ func TestTelegraf(t *testing.T) {
 			"telegraf killed":                  killed,
 			"plugin killed in mid-write":       torn,
 			"meter off and on again":           outage,
+			"a value fires a request":          fired,
 		} {
 			t.Run(name, func(t *testing.T) {
 				t.Parallel()
@@ -139,6 +140,23 @@ func present(row point) point {
 		}
 	}
 	return p
+}
+
+// fired: the example for processors.execd has an event request run when a value is high.
+func fired(t *testing.T, s *suite) {
+	meter := s.startMeter(t, "--framing", "wrapper")
+	event := "  [[inputs.dlms_cosem.request]]\n    name = \"at a peak\"\n    method = \"event\"\n    [[inputs.dlms_cosem.request.item]]\n      name = \"seen\"\n      obis = \"1.0.1.8.0.255\"\n"
+	never := strings.ReplaceAll(event, "at a peak", "never")
+	s.startTelegraf(t, setup{
+		database: "fired", signal: "STDIN",
+		plugin:    connection(meter.Address, "wrapper", false) + request(meter, "", "") + event + never,
+		processor: []string{filepath.Join(s.root, "docs", "examples", "trigger-on-value.sh"), "at a peak", "r_1_0_1_7_0_255", "4000"},
+	})
+	s.db.wait(t, time.Minute, "fired", "SELECT * FROM dlms_cosem_status WHERE request = 'at a peak' AND result = 'success'")
+	rows := s.db.wait(t, time.Minute, "fired", `SELECT * FROM dlms_cosem WHERE "name" = 'seen'`)
+	require.InDelta(t, meter.Contents.Registers[0].Value(), rows[0]["value"], 0)
+	require.NotEmpty(t, s.db.mustQuery(t, "fired", "SELECT * FROM dlms_cosem WHERE \"name\" = 'r_1_0_1_7_0_255'"), "the values themselves pass")
+	require.Empty(t, s.db.mustQuery(t, "fired", "SELECT * FROM dlms_cosem_status WHERE request = 'never'"))
 }
 
 // stopped: while a slow meter is being read, SIGTERM to Telegraf ends the plugin within 4 s, and the meter is released.

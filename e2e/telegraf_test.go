@@ -42,6 +42,7 @@ type setup struct {
 	signal    string   // of execd
 	arguments []string // of the plugin, besides -config
 	plugin    string   // the plugin's own file
+	processor []string // command of a processors.execd, to which the plugin's file is passed; nil: none
 }
 
 // startTelegraf writes the files and starts it; the test's end stops it, if nothing has before.
@@ -68,6 +69,13 @@ func (s *suite) startTelegraf(t *testing.T, c setup) *telegraf {
   urls = [%q]
   database = %q
 `, strings.Join(command, ", "), c.signal, s.db.url, c.database)
+	if c.processor != nil {
+		words := append([]string{c.processor[0], pluginConf}, c.processor[1:]...)
+		for i := range words {
+			words[i] = strconv.Quote(words[i])
+		}
+		conf += fmt.Sprintf("[[processors.execd]]\n  command = [%s]\n", strings.Join(words, ", "))
+	}
 	name := filepath.Join(dir, "telegraf.conf")
 	require.NoError(t, os.WriteFile(name, []byte(conf), 0o600))
 
@@ -77,6 +85,7 @@ func (s *suite) startTelegraf(t *testing.T, c setup) *telegraf {
 		plugin:  s.plugin,
 		conf:    pluginConf,
 	}
+	tg.command.Env = append(os.Environ(), "PATH="+filepath.Dir(s.plugin)+":"+os.Getenv("PATH"), "STATE_DIRECTORY="+dir)
 	// A file of its own: with pipes Wait would also wait for an orphan.
 	out, err := os.Create(filepath.Join(dir, "telegraf.log"))
 	require.NoError(t, err)
