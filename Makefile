@@ -77,7 +77,7 @@ cross: ## build for linux arm (v6), arm64, windows and darwin
 	@ls -l bin/telegraf-dlms-*
 
 .PHONY: interop
-interop: build gurux-java ## our client against a foreign meter (Gurux for Java), one line per cell
+interop: build gurux-java python-clients ## our client against a foreign meter, foreign clients against ours, one line per cell
 	$(GO) run ./interop -binary $(BIN)
 
 .PHONY: e2e
@@ -107,6 +107,14 @@ interop/gurux-java/target/built.stamp: interop/gurux-java/pom.xml $(wildcard int
 	cd interop/gurux-java && mvn -q -B -Dstyle.color=never package
 	@touch $@
 
+.PHONY: python-clients
+python-clients: interop/gurux-python/target/built.stamp interop/dlms-cosem/target/built.stamp
+interop/gurux-python/target/built.stamp interop/dlms-cosem/target/built.stamp: interop/%/target/built.stamp: interop/%/requirements.txt
+	@python3 -c 'import ensurepip' || { echo "venv is missing; on Debian: apt-get install python3-venv"; exit 1; }
+	python3 -m venv --clear interop/$*/target/venv
+	interop/$*/target/venv/bin/pip install -q --disable-pip-version-check -r $<
+	@touch $@
+
 $(TOOLS)/golangci-lint-$(GOLANGCI_VERSION).stamp:
 	GOBIN=$(TOOLS) CGO_ENABLED=0 $(GO) install -trimpath -ldflags "-s -w" github.com/golangci/golangci-lint/v2/cmd/golangci-lint@$(GOLANGCI_VERSION)
 	@rm -f $(TOOLS)/golangci-lint-*.stamp
@@ -121,4 +129,4 @@ $(TOOLS)/telegraf-$(TELEGRAF_VERSION)-$(TELEGRAF_BUILD).stamp:
 
 .PHONY: clean
 clean: ## remove what was built; .tools stays (it takes minutes): rm -r .tools
-	rm -rf bin interop/gurux-java/target
+	rm -rf bin interop/*/target

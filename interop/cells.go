@@ -16,11 +16,11 @@ import (
 	"github.com/telegraf-dlms/telegraf-dlms/interop/peer"
 )
 
-// cells is the table.
-func cells() []cell {
+// foreignMeter are the cells in which the meter is Gurux for Java.
+func foreignMeter() []cell {
 	var list []cell
 	add := func(name string, run func(context.Context, *environment) (string, error), meter ...string) {
-		list = append(list, cell{name: name, meter: slices.Clone(meter), run: run})
+		list = append(list, cell{peer: "Gurux Java 4.0.47", name: name, run: withMeter(slices.Clone(meter), run)})
 	}
 	for _, names := range []string{"ln", "sn"} {
 		for _, framing := range []string{"hdlc", "wrapper"} {

@@ -24,31 +24,45 @@ var symbols = map[uint8]string{
 	0: "", 27: "W", 28: "VA", 29: "var", 30: "Wh", 31: "VAh", 32: "varh", 33: "A", 35: "V", 44: "Hz", 255: "",
 }
 
+// ours runs our program on a meter, with a state of its own, and decodes what it prints.
+func ours[T any](ctx context.Context, binary string, l link, command string, arguments ...string) (list []T, err error) {
+	dir, err := os.MkdirTemp("", "interop")
+	if err != nil {
+		return nil, err
+	}
+	defer os.RemoveAll(dir)
+	all := append(append([]string{command, "tcp://" + l.endpoint, "-format", "json"}, l.flags()...), arguments...)
+	c := exec.CommandContext(ctx, binary, all...)
+	c.Env = append(l.environ(), "STATE_DIRECTORY="+dir)
+	out, err := run(c)
+	if err != nil {
+		return nil, fmt.Errorf("our program: %w", err)
+	}
+	return list, json.Unmarshal(out, &list)
+}
+
+// run is what a program printed. Its error has what it complained of.
+func run(c *exec.Cmd) ([]byte, error) {
+	var complaints bytes.Buffer
+	c.Stderr = &complaints
+	out, err := c.Output()
+	if err != nil {
+		return nil, fmt.Errorf("%w: %s%s", err, complaints.Bytes(), out)
+	}
+	return out, nil
+}
+
 // get lets our program read registers, texts and the clock, without classes.
 func get(ctx context.Context, e *environment) (string, error) {
 	c := e.meter.Contents
 	registers := append(c.Registers, c.Extended...)
-	arguments := []string{"get", "tcp://" + e.link.endpoint, "-framing", e.link.framing, "-format", "json"}
-	if e.link.low {
-		arguments = append(arguments, "-authentication", "low", "-password", "env:METER_PASSWORD")
-	}
-	if e.link.short {
-		arguments = append(arguments, "-referencing", "sn")
-	}
-	arguments = append(arguments, "0.0.96.1.0.255", "0.0.1.0.0.255", c.Data[0].OBIS)
+	codes := []string{"0.0.96.1.0.255", "0.0.1.0.0.255", c.Data[0].OBIS}
 	for _, r := range registers {
-		arguments = append(arguments, r.OBIS)
+		codes = append(codes, r.OBIS)
 	}
-	command := exec.CommandContext(ctx, e.binary, arguments...)
-	command.Env = append(os.Environ(), "METER_PASSWORD="+e.link.password)
-	var out, complaints bytes.Buffer
-	command.Stdout, command.Stderr = &out, &complaints
-	if err := command.Run(); err != nil {
-		return "", fmt.Errorf("%w: %s%s", err, complaints.Bytes(), out.Bytes())
-	}
-	var got []reading
-	if err := json.Unmarshal(out.Bytes(), &got); err != nil {
-		return "", fmt.Errorf("%w in %s", err, out.Bytes())
+	got, err := ours[reading](ctx, e.binary, e.link, "get", codes...)
+	if err != nil {
+		return "", err
 	}
 	if len(got) != len(registers)+3 {
 		return "", fmt.Errorf("%d readings for %d codes", len(got), len(registers)+3)
@@ -72,28 +86,9 @@ func get(ctx context.Context, e *environment) (string, error) {
 
 // objects lets our program list the meter: all objects, with the values of the registers.
 func objects(ctx context.Context, e *environment) (string, error) {
-	dir, err := os.MkdirTemp("", "interop")
+	got, err := ours[reading](ctx, e.binary, e.link, "objects")
 	if err != nil {
 		return "", err
-	}
-	defer os.RemoveAll(dir)
-	arguments := []string{"objects", "tcp://" + e.link.endpoint, "-framing", e.link.framing, "-format", "json"}
-	if e.link.low {
-		arguments = append(arguments, "-authentication", "low", "-password", "env:METER_PASSWORD")
-	}
-	if e.link.short {
-		arguments = append(arguments, "-referencing", "sn")
-	}
-	command := exec.CommandContext(ctx, e.binary, arguments...)
-	command.Env = append(os.Environ(), "METER_PASSWORD="+e.link.password, "STATE_DIRECTORY="+dir)
-	var out, complaints bytes.Buffer
-	command.Stdout, command.Stderr = &out, &complaints
-	if err := command.Run(); err != nil {
-		return "", fmt.Errorf("%w: %s%s", err, complaints.Bytes(), out.Bytes())
-	}
-	var got []reading
-	if err := json.Unmarshal(out.Bytes(), &got); err != nil {
-		return "", fmt.Errorf("%w in %s", err, out.Bytes())
 	}
 	c := e.meter.Contents
 	by := map[string]reading{}

@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"net"
+	"os"
 	"slices"
 	"time"
 
@@ -33,6 +34,21 @@ func linkOf(options []string) link {
 	l.short = slices.Contains(options, "sn")
 	return l
 }
+
+// flags are what our program needs to be told besides the endpoint.
+func (l link) flags() []string {
+	flags := []string{"-framing", l.framing}
+	if l.low {
+		flags = append(flags, "-authentication", "low", "-password", "env:METER_PASSWORD")
+	}
+	if l.short {
+		flags = append(flags, "-referencing", "sn")
+	}
+	return flags
+}
+
+// environ is the environment that goes with the flags.
+func (l link) environ() []string { return append(os.Environ(), "METER_PASSWORD="+l.password) }
 
 // session is an open association.
 type session struct {

@@ -1,6 +1,7 @@
 // Interop reads a foreign meter, Gurux for Java in interop/gurux-java, with
-// our library and our program, compares every value with what that meter says
-// it holds, and prints one line per cell: pass, fail, or n/a with the reason.
+// our library and our program, and compares every value with what that meter
+// says it holds; and lets foreign clients in Python read our meter. It prints
+// one line per cell: pass, fail, or n/a with the reason.
 package main
 
 import (
@@ -21,12 +22,18 @@ const cellTimeout = 90 * time.Second
 
 // A cell is one line of the table.
 type cell struct {
-	name  string
-	meter []string // options of the meter
-	run   func(ctx context.Context, e *environment) (note string, err error)
+	peer string // the foreign side
+	name string
+	run  func(ctx context.Context, p place) (note string, err error)
 }
 
-// environment is what a cell works with.
+// place is where things are.
+type place struct {
+	root   string // of this module
+	binary string // our program
+}
+
+// environment is what a cell with a foreign meter works with.
 type environment struct {
 	meter  *peer.Meter
 	link   link
@@ -48,19 +55,19 @@ func main() {
 		fmt.Fprintln(os.Stderr, err)
 		os.Exit(2)
 	}
-	os.Exit(table(root, *binary, *only))
+	os.Exit(table(place{root: root, binary: *binary}, *only))
 }
 
 // table runs the cells one by one and returns the exit status.
-func table(root, binary, only string) int {
+func table(p place, only string) int {
 	results := map[string]int{}
 	began := time.Now()
-	for _, c := range cells() {
-		if !strings.Contains(c.name, only) {
+	for _, c := range append(foreignMeter(), foreignClients()...) {
+		if !strings.Contains(c.peer+" "+c.name, only) {
 			continue
 		}
 		start := time.Now()
-		note, err := attempt(root, binary, c)
+		note, err := c.attempt(p)
 		verdict := "pass"
 		switch {
 		case errors.Is(err, errNotApplicable):
@@ -69,7 +76,7 @@ func table(root, binary, only string) int {
 			verdict, note = "fail", err.Error()
 		}
 		results[verdict]++
-		fmt.Printf("interop  Gurux Java 4.0.47  %-48s %-4s %6.2f s  %s\n", c.name, verdict, time.Since(start).Seconds(), note)
+		fmt.Printf("interop  %-20s  %-52s %-4s %6.2f s  %s\n", c.peer, c.name, verdict, time.Since(start).Seconds(), note)
 	}
 	fmt.Printf("interop: %d pass, %d fail, %d n/a in %.0f s\n", results["pass"], results["fail"], results["n/a"], time.Since(began).Seconds())
 	if results["fail"] > 0 || results["pass"] == 0 {
@@ -78,22 +85,28 @@ func table(root, binary, only string) int {
 	return 0
 }
 
-// attempt runs one cell against a meter of its own.
-func attempt(root, binary string, c cell) (string, error) {
+func (c cell) attempt(p place) (string, error) {
 	ctx, cancel := context.WithTimeout(context.Background(), cellTimeout)
 	defer cancel()
-	l := linkOf(c.meter)
-	meter, err := peer.StartMeter(ctx, root, c.meter...)
-	if err != nil {
-		return "", err
+	return c.run(ctx, p)
+}
+
+// withMeter runs a cell against a foreign meter of its own with these options.
+func withMeter(options []string, run func(context.Context, *environment) (string, error)) func(context.Context, place) (string, error) {
+	return func(ctx context.Context, p place) (string, error) {
+		l := linkOf(options)
+		meter, err := peer.StartMeter(ctx, p.root, options...)
+		if err != nil {
+			return "", err
+		}
+		defer meter.Stop()
+		l.endpoint = meter.Address
+		note, err := run(ctx, &environment{meter: meter, link: l, binary: p.binary})
+		if err != nil && !errors.Is(err, errNotApplicable) {
+			err = fmt.Errorf("%w%s", err, complaints(meter))
+		}
+		return note, err
 	}
-	defer meter.Stop()
-	l.endpoint = meter.Address
-	note, err := c.run(ctx, &environment{meter: meter, link: l, binary: binary})
-	if err != nil && !errors.Is(err, errNotApplicable) {
-		err = fmt.Errorf("%w%s", err, complaints(meter))
-	}
-	return note, err
 }
 
 // complaints is what the meter said besides its events.

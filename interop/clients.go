@@ -1,0 +1,181 @@
+package main
+
+import (
+	"bufio"
+	"context"
+	"encoding/json"
+	"fmt"
+	"io"
+	"net/url"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"slices"
+	"strings"
+)
+
+// A client is a foreign program that reads our meter. It is called with HOST,
+// PORT, framing, referencing and, for low security, the password.
+type client struct {
+	folder string // in interop, with client.py and what it needs under target
+	name   string
+	names  []string // ways of referencing that it knows
+	least  int      // registers it has to have read
+}
+
+var clients = []client{
+	{folder: "gurux-python", name: "Gurux Python 1.0.203", names: []string{"ln", "sn"}, least: 25},
+	{folder: "dlms-cosem", name: "dlms-cosem 25.1.0", names: []string{"ln"}, least: 5},
+}
+
+// foreignClients are the cells in which the meter is ours.
+func foreignClients() []cell {
+	var list []cell
+	for _, c := range clients {
+		for _, names := range c.names {
+			for _, framing := range []string{"hdlc", "wrapper"} {
+				for _, auth := range []string{"none", "low"} {
+					list = append(list, cell{
+						peer: c.name,
+						name: fmt.Sprintf("%s %s %s, reads our meter", strings.ToUpper(names), framing, auth),
+						run: func(ctx context.Context, p place) (string, error) {
+							return c.reads(ctx, p, link{framing: framing, low: auth == "low", short: names == "sn", password: password})
+						},
+					})
+				}
+			}
+		}
+	}
+	return list
+}
+
+// seen is what a client has read.
+type seen struct {
+	Objects   int    `json:"objects"`
+	Name      string `json:"0.0.42.0.0.255"`
+	Serial    string `json:"0.0.96.1.0.255"`
+	Registers map[string]struct {
+		Value float64 `json:"value"`
+		Unit  uint8   `json:"unit"`
+	} `json:"registers"`
+}
+
+// reads starts our meter and lets the client read it, then our own program, then
+// the client again: what only counts upwards has to do so through all three.
+func (c client) reads(ctx context.Context, p place, l link) (note string, err error) {
+	stop, err := l.simulate(ctx, p.binary)
+	if err != nil {
+		return "", err
+	}
+	defer stop()
+	listed, err := ours[listedObject](ctx, p.binary, l, "objects", "-no-values")
+	if err != nil {
+		return "", err
+	}
+	got, err := c.read(ctx, p, l)
+	if err != nil {
+		return "", err
+	}
+	if got.Objects != len(listed) {
+		return "", fmt.Errorf("it lists %d objects, our program %d", got.Objects, len(listed))
+	}
+	if len(got.Registers) < c.least {
+		return "", fmt.Errorf("it has read %d registers, want at least %d", len(got.Registers), c.least)
+	}
+	again, err := ours[reading](ctx, p.binary, l, "get", append([]string{"0.0.42.0.0.255", "0.0.96.1.0.255"}, got.codes()...)...)
+	if err != nil {
+		return "", err
+	}
+	if got.Name != again[0].Text || got.Serial != again[1].Text {
+		return "", fmt.Errorf("it has read %q and %q, our program %q and %q", got.Name, got.Serial, again[0].Text, again[1].Text)
+	}
+	last, err := c.read(ctx, p, l)
+	if err != nil {
+		return "", err
+	}
+	counters := 0
+	for i, code := range got.codes() {
+		o := again[i+2]
+		value, ok := o.Value.(float64)
+		if !ok || o.Error != "" || o.Unit != symbols[got.Registers[code].Unit] {
+			return "", fmt.Errorf("%s: it has read %+v, our program %+v", code, got.Registers[code], o)
+		}
+		if !strings.Contains(code, ".8.") {
+			continue
+		}
+		counters++
+		if first, last := got.Registers[code].Value, last.Registers[code].Value; value < first || value > last {
+			return "", fmt.Errorf("%s: it has read %v, then our program %v, then it %v", code, first, value, last)
+		}
+	}
+	if counters == 0 {
+		return "", fmt.Errorf("none of its registers is a counter: %v", got.codes())
+	}
+	return fmt.Sprintf("%d objects, %d registers, %d of them counters", got.Objects, len(got.Registers), counters), nil
+}
+
+// codes are those of the registers, sorted.
+func (s seen) codes() []string {
+	var list []string
+	for code := range s.Registers {
+		list = append(list, code)
+	}
+	slices.Sort(list)
+	return list
+}
+
+// read runs the client once.
+func (c client) read(ctx context.Context, p place, l link) (s seen, err error) {
+	folder := filepath.Join(p.root, "interop", c.folder)
+	host, port, _ := strings.Cut(l.endpoint, ":")
+	names := "ln"
+	if l.short {
+		names = "sn"
+	}
+	arguments := []string{filepath.Join(folder, "client.py"), host, port, l.framing, names}
+	if l.low {
+		arguments = append(arguments, l.password)
+	}
+	out, err := run(exec.CommandContext(ctx, filepath.Join(folder, "target", "venv", "bin", "python"), arguments...))
+	if err != nil {
+		return s, fmt.Errorf("%s (make python-clients installs it): %w", c.name, err)
+	}
+	return s, json.Unmarshal(out, &s)
+}
+
+// listedObject is one element of what `objects -format json` prints.
+type listedObject struct {
+	OBIS string `json:"obis"`
+}
+
+// simulate starts our meter for l, and sets where it is.
+func (l *link) simulate(ctx context.Context, binary string) (stop func(), err error) {
+	c := exec.CommandContext(ctx, binary, append([]string{"simulate", "-listen", "tcp://127.0.0.1:0"}, l.flags()...)...)
+	c.Env = l.environ()
+	c.Stderr = os.Stderr
+	out, err := c.StdoutPipe()
+	if err != nil {
+		return nil, err
+	}
+	if err := c.Start(); err != nil {
+		return nil, err
+	}
+	stop = func() {
+		_ = c.Process.Kill()
+		_ = c.Wait()
+	}
+	r := bufio.NewReader(out)
+	line, err := r.ReadString('\n')
+	if err == nil {
+		var u *url.URL
+		if u, err = url.Parse(strings.TrimSpace(line)); err == nil {
+			l.endpoint = u.Host
+		}
+	}
+	if err != nil {
+		stop()
+		return nil, fmt.Errorf("our meter: %w", err)
+	}
+	go func() { _, _ = io.Copy(io.Discard, r) }()
+	return stop, nil
+}
