@@ -77,7 +77,7 @@ cross: ## build for linux arm (v6), arm64, windows and darwin
 	@ls -l bin/telegraf-dlms-*
 
 .PHONY: interop
-interop: build gurux-java python-clients ## our client against a foreign meter, foreign clients against ours, one line per cell
+interop: build gurux-java jdlms python-clients ## our client against a foreign meter, foreign clients against ours, one line per cell
 	$(GO) run ./interop -binary $(BIN)
 
 .PHONY: e2e
@@ -100,11 +100,13 @@ soak: ## the unit tests again and again, raced and shuffled (SOAK=20 rounds); th
 	$(GO) test -timeout 60m -count=$(SOAK) -shuffle=on ./...
 	@sh scripts/race.sh -count=$(SOAK) -shuffle=on
 
-.PHONY: gurux-java
-gurux-java: interop/gurux-java/target/built.stamp ## the foreign meter that interop, e2e and bench read
-interop/gurux-java/target/built.stamp: interop/gurux-java/pom.xml $(wildcard interop/gurux-java/src/main/java/interop/*.java)
+.PHONY: gurux-java jdlms
+gurux-java jdlms: %: interop/%/target/built.stamp
+interop/gurux-java/target/built.stamp: $(wildcard interop/gurux-java/src/main/java/interop/*.java)
+interop/jdlms/target/built.stamp: $(wildcard interop/jdlms/src/main/java/interop/*.java)
+interop/gurux-java/target/built.stamp interop/jdlms/target/built.stamp: interop/%/target/built.stamp: interop/%/pom.xml
 	@command -v mvn >/dev/null || { echo "mvn is missing; on Debian: apt-get install maven openjdk-17-jdk-headless"; exit 1; }
-	cd interop/gurux-java && mvn -q -B -Dstyle.color=never package
+	cd interop/$* && mvn -q -B -Dstyle.color=never package
 	@touch $@
 
 .PHONY: python-clients

@@ -104,7 +104,7 @@ func guruxDecode(ctx context.Context, e environment) (figure, error) {
 	if err := os.WriteFile(name, buffer, 0o600); err != nil {
 		return figure{}, err
 	}
-	out, err := exec.CommandContext(ctx, "java", "-cp", peer.ClassPath(e.root), "interop.Bench", name).Output()
+	out, err := exec.CommandContext(ctx, "java", "-cp", peer.Gurux.ClassPath(e.root), "interop.Bench", name).Output()
 	if err != nil {
 		return figure{}, fmt.Errorf("interop.Bench: %w", err)
 	}

@@ -82,7 +82,7 @@ func roundTrips(ctx context.Context, e environment) ([]figure, error) {
 	if err != nil {
 		return nil, err
 	}
-	meter, err := peer.StartMeter(ctx, e.root, "--framing", "hdlc")
+	meter, err := peer.Gurux.Start(ctx, e.root, "--framing", "hdlc")
 	if err != nil {
 		return nil, err
 	}

@@ -21,7 +21,7 @@ func steady(ctx context.Context, e environment) ([]figure, error) {
 		return nil, err
 	}
 	defer stop()
-	foreign, err := peer.StartMeter(ctx, e.root, "--framing", "hdlc")
+	foreign, err := peer.Gurux.Start(ctx, e.root, "--framing", "hdlc")
 	if err != nil {
 		return nil, err
 	}

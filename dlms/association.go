@@ -218,7 +218,7 @@ func judge(answer []byte, referencing acse.Context, proposed xdlms.Conformance) 
 	case aare.Diagnostic == authenticate:
 		refusal.Err = &ProtocolError{Op: op, Msg: "the meter demands high-level authentication: " + aare.Diagnostic.String()}
 		return Parameters{}, refusal
-	case aare.Context != referencing && aare.Context != acse.ContextUnknown:
+	case plain(aare.Context) != referencing && aare.Context != acse.ContextUnknown:
 		refusal.OtherReferencing = aare.Context == acse.LN || aare.Context == acse.SN
 		refusal.Err = &ProtocolError{Op: op, Msg: fmt.Sprintf("asked for %s, the meter accepts %s", referencing, aare.Context)}
 		return Parameters{}, refusal
@@ -319,3 +319,17 @@ func (a *Association) Release(ctx context.Context) error {
 }
 
 var errReleased = errors.New("the association was released")
+
+// plain is the context of the same referencing without ciphering. Some meters
+// name the ciphered one to clients that have not asked for it; plain APDUs may
+// be used in both.
+func plain(c acse.Context) acse.Context {
+	switch c {
+	case acse.LNCiphered:
+		return acse.LN
+	case acse.SNCiphered:
+		return acse.SN
+	default:
+		return c
+	}
+}

@@ -58,6 +58,9 @@ func TestAssociateGranted(t *testing.T) {
 		{"with a title", accepted("A40A04084D4D4D0000BC614E BE10040E 0800065F1F040000501F01F40007"), Parameters{
 			Conformance: 0x1014, Granted: 0x00501F, MaxPDU: 500, Title: unhex(t, "4D4D4D0000BC614E"),
 		}},
+		{"the context with ciphering, as jDLMS to those with a password", "612D 80020780 A109060760857405080103 A203020100 A305A103020100 BE10040E 0800065F1F0400001214FFFF0007", Parameters{
+			Conformance: 0x1214, Granted: 0x1214, MaxPDU: 65535,
+		}},
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {

@@ -161,7 +161,7 @@ func (tg *telegraf) alive(pid int) bool {
 // startMeter runs a meter until the end of the test.
 func (s *suite) startMeter(t *testing.T, options ...string) *peer.Meter {
 	t.Helper()
-	meter, err := peer.StartMeter(s.ctx, s.root, append([]string{"--rows", "1"}, options...)...)
+	meter, err := peer.Gurux.Start(s.ctx, s.root, append([]string{"--rows", "1"}, options...)...)
 	require.NoError(t, err)
 	t.Cleanup(func() {
 		meter.Stop()

@@ -16,11 +16,30 @@ import (
 	"github.com/telegraf-dlms/telegraf-dlms/interop/peer"
 )
 
-// foreignMeter are the cells in which the meter is Gurux for Java.
-func foreignMeter() []cell {
+// jdlmsMeter are the cells in which the meter is on jDLMS, which has one framing and one way of referencing to test.
+func jdlmsMeter() []cell {
+	var list []cell
+	for _, auth := range []string{"none", "low"} {
+		l := link{framing: "wrapper", low: auth == "low", password: password}
+		add := func(name string, run func(context.Context, *environment) (string, error)) {
+			list = append(list, cell{peer: peer.JDLMS.Name, name: "LN wrapper " + auth + ", " + name, run: withMeter(peer.JDLMS, nil, l, run)})
+		}
+		add("single reads", singles)
+		add("list reads", lists)
+		add("our program's get", get)
+		add("our program's objects", objects)
+		if l.low {
+			add("wrong password", wrongPassword)
+		}
+	}
+	return list
+}
+
+// guruxMeter are the cells in which the meter is on Gurux for Java.
+func guruxMeter() []cell {
 	var list []cell
 	add := func(name string, run func(context.Context, *environment) (string, error), meter ...string) {
-		list = append(list, cell{peer: "Gurux Java 4.0.47", name: name, run: withMeter(slices.Clone(meter), run)})
+		list = append(list, cell{peer: peer.Gurux.Name, name: name, run: withMeter(peer.Gurux, slices.Clone(meter), linkOf(meter), run)})
 	}
 	for _, names := range []string{"ln", "sn"} {
 		for _, framing := range []string{"hdlc", "wrapper"} {

@@ -104,8 +104,7 @@ func objects(ctx context.Context, e *environment) (string, error) {
 			return "", fmt.Errorf("%s: %+v, want %v %s", r.OBIS, have, r.Value(), symbols[r.Unit])
 		}
 	}
-	// Besides: the association, texts, clock and profile.
-	if want := len(registers) + len(c.Data) + 6; len(by) != want {
+	if want := len(registers) + len(c.Data) + c.Others; len(by) != want {
 		return "", fmt.Errorf("%d objects, %d codes, want %d", len(got), len(by), want)
 	}
 	return fmt.Sprintf("%d objects", len(got)), nil

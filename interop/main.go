@@ -1,7 +1,7 @@
-// Interop reads a foreign meter, Gurux for Java in interop/gurux-java, with
-// our library and our program, and compares every value with what that meter
-// says it holds; and lets foreign clients in Python read our meter. It prints
-// one line per cell: pass, fail, or n/a with the reason.
+// Interop reads foreign meters, on Gurux for Java and on jDLMS, with our library
+// and our program, and compares every value with what they say they hold; and it
+// lets foreign clients in Python read our meter. It prints one line per cell:
+// pass, fail, or n/a with the reason.
 package main
 
 import (
@@ -11,6 +11,7 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"time"
 
@@ -62,7 +63,7 @@ func main() {
 func table(p place, only string) int {
 	results := map[string]int{}
 	began := time.Now()
-	for _, c := range append(foreignMeter(), foreignClients()...) {
+	for _, c := range slices.Concat(guruxMeter(), jdlmsMeter(), foreignClients()) {
 		if !strings.Contains(c.peer+" "+c.name, only) {
 			continue
 		}
@@ -92,10 +93,9 @@ func (c cell) attempt(p place) (string, error) {
 }
 
 // withMeter runs a cell against a foreign meter of its own with these options.
-func withMeter(options []string, run func(context.Context, *environment) (string, error)) func(context.Context, place) (string, error) {
+func withMeter(stack peer.Stack, options []string, l link, run func(context.Context, *environment) (string, error)) func(context.Context, place) (string, error) {
 	return func(ctx context.Context, p place) (string, error) {
-		l := linkOf(options)
-		meter, err := peer.StartMeter(ctx, p.root, options...)
+		meter, err := stack.Start(ctx, p.root, options...)
 		if err != nil {
 			return "", err
 		}

@@ -1,5 +1,5 @@
-// Package peer starts the foreign meter of interop/gurux-java and says what it
-// holds, for the programs and tests that read it. Nothing of it is shipped.
+// Package peer starts foreign meters, as interop/gurux-java, and says what they
+// hold, for the programs and tests that read them. Nothing of it is shipped.
 package peer
 
 import (
@@ -43,11 +43,25 @@ type Contents struct {
 	Data      []Number   `json:"data"`
 	Registers []Register `json:"registers"`
 	Extended  []Register `json:"extended"`
+	Others    int        `json:"others"` // further objects in its list
 	Profile   struct {
 		OBIS string    `json:"obis"`
 		Rows [][]int64 `json:"rows"` // Unix seconds and four raw values
 	} `json:"profile"`
 }
+
+// A Stack is a Maven module in the folder interop, with a class interop.Meter.
+type Stack struct {
+	Name   string // and version
+	folder string
+	jar    string
+}
+
+// The stacks that there are.
+var (
+	Gurux = Stack{Name: "Gurux Java 4.0.47", folder: "gurux-java", jar: "gurux-meter.jar"}
+	JDLMS = Stack{Name: "jDLMS 1.8.0", folder: "jdlms", jar: "jdlms-meter.jar"}
+)
 
 // A Meter is a running process.
 type Meter struct {
@@ -67,11 +81,11 @@ type Meter struct {
 // startTimeout is ample for a Java virtual machine on a busy host.
 const startTimeout = 60 * time.Second
 
-// StartMeter runs the meter with the options of interop.Meter in the module of
+// Start runs the meter with the options of its class, under the Go module in
 // root. Stop must be called; the meter also ends with this process, since its
 // standard input does.
-func StartMeter(ctx context.Context, root string, options ...string) (*Meter, error) {
-	arguments := append([]string{"-XX:TieredStopAtLevel=1", "-XX:+UseSerialGC", "-cp", ClassPath(root), "interop.Meter", "--print"}, options...)
+func (s Stack) Start(ctx context.Context, root string, options ...string) (*Meter, error) {
+	arguments := append([]string{"-XX:TieredStopAtLevel=1", "-XX:+UseSerialGC", "-cp", s.ClassPath(root), "interop.Meter"}, options...)
 	m := &Meter{
 		command: exec.CommandContext(ctx, "java", arguments...),
 		done:    make(chan struct{}),
@@ -91,7 +105,7 @@ func StartMeter(ctx context.Context, root string, options ...string) (*Meter, er
 		return nil, err
 	}
 	if err := m.command.Start(); err != nil {
-		return nil, fmt.Errorf("the Java meter: %w", err)
+		return nil, fmt.Errorf("the meter on %s: %w", s.Name, err)
 	}
 	m.stdin = stdin
 	go m.follow(stderr)
@@ -102,15 +116,15 @@ func StartMeter(ctx context.Context, root string, options ...string) (*Meter, er
 	}
 	if err != nil {
 		m.Stop()
-		return nil, fmt.Errorf("the Java meter (make gurux-java builds it): %w\n%s", err, strings.Join(m.Log(), "\n"))
+		return nil, fmt.Errorf("the meter on %s (make %s builds it): %w\n%s", s.Name, s.folder, err, strings.Join(m.Log(), "\n"))
 	}
 	return m, nil
 }
 
-// ClassPath is where the classes of the Java module in root are.
-func ClassPath(root string) string {
-	target := filepath.Join(root, "interop", "gurux-java", "target")
-	return filepath.Join(target, "gurux-meter.jar") + string(filepath.ListSeparator) + filepath.Join(target, "lib", "*")
+// ClassPath is where its classes are, under the Go module in root.
+func (s Stack) ClassPath(root string) string {
+	target := filepath.Join(root, "interop", s.folder, "target")
+	return filepath.Join(target, s.jar) + string(filepath.ListSeparator) + filepath.Join(target, "lib", "*")
 }
 
 // introduce reads the two lines that the meter says about itself.

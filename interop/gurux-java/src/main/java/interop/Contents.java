@@ -140,6 +140,8 @@ final class Contents {
     String json() {
         StringBuilder s = new StringBuilder("{\"name\":\"" + NAME + "\",\"serial\":\"" + SERIAL + "\",\"clock\":" + START);
         s.append(",\"data\":[{\"obis\":\"0.0.96.6.0.255\",\"value\":31536001},{\"obis\":\"0.0.96.5.0.255\",\"value\":-1234}]");
+        // Association, names, flag, clock and profile.
+        s.append(",\"others\":6");
         quantities(s.append(",\"registers\":"), REGISTERS);
         quantities(s.append(",\"extended\":"), EXTENDED);
         s.append(",\"profile\":{\"obis\":\"" + PROFILE + "\",\"rows\":[");

@@ -30,9 +30,7 @@ public final class Meter {
             listener.setReuseAddress(true);
             listener.bind(new InetSocketAddress(InetAddress.getLoopbackAddress(), options.port), 64);
             System.out.println(listener.getLocalPort());
-            if (options.print) {
-                System.out.println(contents.json());
-            }
+            System.out.println(contents.json());
             System.out.flush();
             thread(Meter::endWithInput);
             for (int i = 1;; i++) {

@@ -16,7 +16,6 @@ final class Options {
               --rows N             rows of the load profile (1000)
               --no-lists           conformance without multiple-references
               --delay N            milliseconds before each answer (0)
-              --print              print what the meter holds as one line of JSON, after the port
             The first line on stdout is the port. Events go to stderr, one per line:
             connect, associate, refuse, release, answer, close, each with the number of the connection.
             The meter ends when its standard input does.""";
@@ -32,13 +31,11 @@ final class Options {
     int rows = 1000;
     boolean lists = true;
     int delay;
-    boolean print;
 
     static Options parse(String[] args) {
         Options o = new Options();
         for (int i = 0; i < args.length; i++) {
             switch (args[i]) {
-            case "--print" -> o.print = true;
             case "--no-lists" -> o.lists = false;
             default -> {
                 if (i + 1 == args.length) {

@@ -1,0 +1,152 @@
+// SPDX-License-Identifier: GPL-3.0-only
+package interop;
+
+import java.io.DataInputStream;
+import java.io.DataOutputStream;
+import java.io.IOException;
+import java.net.InetAddress;
+import java.net.InetSocketAddress;
+import java.net.ServerSocket;
+import java.net.Socket;
+import org.openmuc.jdlms.AuthenticationMechanism;
+import org.openmuc.jdlms.DataDirectory;
+import org.openmuc.jdlms.DlmsServer;
+import org.openmuc.jdlms.LogicalDevice;
+import org.openmuc.jdlms.SecuritySuite;
+import org.openmuc.jdlms.ServerBuilder;
+import org.openmuc.jdlms.internal.association.Association;
+import org.openmuc.jdlms.internal.transportlayer.server.ServerConnectionInformationImpl;
+import org.openmuc.jdlms.sessionlayer.server.ServerSessionLayerFactories;
+import org.openmuc.jdlms.settings.client.ReferencingMethod;
+import org.openmuc.jdlms.transportlayer.StreamAccessor;
+import org.openmuc.jdlms.transportlayer.server.ServerTransportLayer;
+
+/**
+ * A meter on a TCP port of the loopback interface, over the wrapper. The first line of its output is the port, the second
+ * what it holds. Client 16 needs no password, client 32 the one below.
+ */
+public final class Meter extends ServerBuilder<Meter> {
+    private static final String PASSWORD = "12345678";
+    private static final int PUBLIC = 16;
+    private static final int AUTHENTICATED = 32;
+
+    private Meter() {
+    }
+
+    public static void main(String[] args) throws IOException {
+        LogicalDevice device = new LogicalDevice(1, Contents.NAME, "INT", Contents.NUMBER);
+        device.addRestriction(PUBLIC, SecuritySuite.builder().build());
+        device.addRestriction(AUTHENTICATED, SecuritySuite.builder().setAuthenticationMechanism(AuthenticationMechanism.LOW)
+            .setPassword(PASSWORD.getBytes()).build());
+        device.registerCosemObject(Contents.objects());
+        try (DlmsServer server = new Meter().setReferencingMethod(ReferencingMethod.LOGICAL).registerLogicalDevice(device).build()) {
+            // Nobody is left who could stop the meter once its input is closed.
+            while (System.in.read() >= 0) {
+                continue;
+            }
+        }
+        System.exit(0);
+    }
+
+    private static final class Settings extends ServerSettingsImpl {
+    }
+
+    @Override
+    public DlmsServer build() throws IOException {
+        Settings settings = new Settings();
+        setPropertiesTo(settings);
+        return newServer(new Listener(parseLogicalDevices(), settings));
+    }
+
+    /** The listener of the library takes a port of every interface, and does not tell which. */
+    private static final class Listener implements ServerTransportLayer {
+        private final DataDirectory directory;
+        private final Settings settings;
+        private final ServerSocket socket = new ServerSocket();
+
+        Listener(DataDirectory directory, Settings settings) throws IOException {
+            this.directory = directory;
+            this.settings = settings;
+        }
+
+        @Override
+        public void start() throws IOException {
+            socket.bind(new InetSocketAddress(InetAddress.getLoopbackAddress(), 0));
+            System.out.println(socket.getLocalPort());
+            System.out.println(Contents.json());
+            System.out.flush();
+            thread(this::accept);
+        }
+
+        private void accept() {
+            try {
+                for (long i = 1;; i++) {
+                    Socket s = socket.accept();
+                    s.setTcpNoDelay(true);
+                    StreamAccessor stream = new Stream(s);
+                    thread(new Association(directory,
+                        ServerSessionLayerFactories.newWrapperSessionLayerFactory().newSesssionLayer(stream, settings), i, settings,
+                        new Client(s.getInetAddress())));
+                }
+            } catch (IOException e) {
+                System.err.println("listener: " + e);
+            }
+        }
+
+        private static void thread(Runnable r) {
+            Thread t = new Thread(r);
+            t.setDaemon(true);
+            t.start();
+        }
+
+        @Override
+        public void close() throws IOException {
+            socket.close();
+        }
+    }
+
+    private static final class Client extends ServerConnectionInformationImpl {
+        private final InetAddress address;
+
+        Client(InetAddress address) {
+            this.address = address;
+        }
+
+        @Override
+        public InetAddress getClientInetAddress() {
+            return address;
+        }
+    }
+
+    private static final class Stream implements StreamAccessor {
+        private final Socket socket;
+        private final DataInputStream in;
+        private final DataOutputStream out;
+
+        Stream(Socket socket) throws IOException {
+            this.socket = socket;
+            in = new DataInputStream(socket.getInputStream());
+            out = new DataOutputStream(socket.getOutputStream());
+        }
+
+        @Override
+        public void setTimeout(int milliseconds) throws IOException {
+            socket.setSoTimeout(milliseconds);
+        }
+
+        @Override
+        public DataInputStream getInputStream() {
+            return in;
+        }
+
+        @Override
+        public DataOutputStream getOutpuStream() {
+            return out;
+        }
+
+        @Override
+        public void close() throws IOException {
+            socket.close();
+        }
+    }
+}
