@@ -9,6 +9,7 @@ import (
 
 	"github.com/telegraf-dlms/telegraf-dlms/dlms/axdr"
 	"github.com/telegraf-dlms/telegraf-dlms/dlms/hdlc"
+	"github.com/telegraf-dlms/telegraf-dlms/dlms/xdlms"
 )
 
 // Framing says how APDUs are carried.
@@ -63,6 +64,8 @@ type ConnConfig struct {
 	SNRM            SNRMForm // the form of SNRM, whatever is answered; 0: what works
 	ListMax         int      // attributes in a GET with a list, at most 127; 0: as many as fit
 	SegmentRequests bool     // requests too long for one HDLC frame go out in segments, as else only the AARQ may
+
+	Gateway *xdlms.Gateway // of a device behind a gateway, whose addresses are those above; nil: the meter itself
 
 	Learned Learned // what a Conn of before has found out
 }
@@ -151,6 +154,7 @@ type Conn struct {
 	t    Transport
 	cfg  ConnConfig
 	link link
+	hdlc *hdlcLink // the link, or what is below it; nil with the wrapper
 
 	rx       []byte    // receive buffer; unread octets are rx[r:w]. It grows to the largest message and is given up when small ones follow
 	r, w     int       //
@@ -192,13 +196,17 @@ func NewConn(t Transport, cfg ConnConfig) (*Conn, error) {
 		return nil, err
 	}
 	c := &Conn{t: t, cfg: cfg, learned: cfg.Learned}
+	c.link = &wrapperLink{c: c}
 	if cfg.Framing == HDLC {
-		c.link, err = newHDLCLink(c)
-		if err != nil {
+		if c.hdlc, err = newHDLCLink(c); err != nil {
 			return nil, err
 		}
-	} else {
-		c.link = &wrapperLink{c: c}
+		c.link = c.hdlc
+	}
+	if cfg.Gateway != nil {
+		if c.link, err = newGatewayLink(c.link, *cfg.Gateway); err != nil {
+			return nil, err
+		}
 	}
 	return c, nil
 }
@@ -209,11 +217,10 @@ func (c *Conn) Stats() Stats { return c.stats }
 // Negotiated returns the sizes and windows of the HDLC frames that the meter has
 // agreed to (clause 8.4.5.3.2); ok is false without an open HDLC link.
 func (c *Conn) Negotiated() (p hdlc.Parameters, ok bool) {
-	h, ok := c.link.(*hdlcLink)
-	if !ok || !h.connected {
+	if c.hdlc == nil || !c.hdlc.connected {
 		return p, false
 	}
-	return h.state.Negotiated(), true
+	return c.hdlc.state.Negotiated(), true
 }
 
 // Close closes the transport. It sends nothing: [Association.Release] ends an

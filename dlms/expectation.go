@@ -24,6 +24,8 @@ type expectation struct {
 	block  uint32        // of a GET of the next block: the number of the one before
 	copies bool          // drop copies of it, and of those before it
 	within time.Duration // the most to wait; 0: the reply timeout
+
+	gateway *xdlms.Gateway // whose answer it is; nil: without a header
 }
 
 func (e expectation) patience(reply time.Duration) time.Duration {
@@ -37,6 +39,18 @@ func (e expectation) patience(reply time.Duration) time.Duration {
 // that of a request given up before, and what a meter sends unasked is nobody's.
 // Octets that cannot be read are an answer: better a clear error than a wait in vain.
 func (e expectation) wants(apdu []byte) bool {
+	if e.gateway != nil {
+		from, rest, ok, err := xdlms.CutGateway(apdu, xdlms.TagGatewayResponse)
+		switch {
+		case ok && err != nil:
+			return true
+		case ok && !from.Equal(*e.gateway):
+			return false // a late answer of another device
+		case !ok && len(apdu) > 0:
+			return !xdlms.APDUTag(apdu[0]).Unsolicited()
+		}
+		apdu = rest
+	}
 	if len(apdu) == 0 {
 		return false
 	}

@@ -36,7 +36,7 @@ type Learned struct {
 
 // Learned returns what is known now; at any time, also after errors.
 func (c *Conn) Learned() Learned {
-	if h, ok := c.link.(*hdlcLink); ok {
+	if h := c.hdlc; h != nil {
 		if h.info < c.cfg.MaxInfo {
 			c.learned.MaxInfo = h.info
 		}

@@ -373,8 +373,7 @@ func TestSmallerFramesAfterDamage(t *testing.T) {
 		})
 		l := newLine(m.answer)
 		a := associated(t, l, hdlcConfig)
-		h, ok := a.c.link.(*hdlcLink)
-		require.True(t, ok)
+		h := a.c.hdlc
 		for _, want := range []int{128, 64, 64} {
 			m.frame = damage
 			_, err := a.Get(context.Background(), register(1, 7), nil)

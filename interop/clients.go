@@ -15,16 +15,18 @@ import (
 )
 
 // A client is a foreign program that reads our meter. It is called with HOST,
-// PORT, framing, referencing and, for low security, the password.
+// PORT, framing, referencing, the password of low security or nothing, and the
+// network and address of a device behind a gateway.
 type client struct {
 	folder string // in interop, with client.py and what it needs under target
 	name   string
 	names  []string // ways of referencing that it knows
+	behind bool     // it knows devices behind a gateway
 	least  int      // registers it has to have read
 }
 
 var clients = []client{
-	{folder: "gurux-python", name: "Gurux Python 1.0.203", names: []string{"ln", "sn"}, least: 25},
+	{folder: "gurux-python", name: "Gurux Python 1.0.203", names: []string{"ln", "sn"}, behind: true, least: 25},
 	{folder: "dlms-cosem", name: "dlms-cosem 25.1.0", names: []string{"ln"}, least: 5},
 }
 
@@ -32,17 +34,21 @@ var clients = []client{
 func foreignClients() []cell {
 	var list []cell
 	for _, c := range clients {
+		add := func(name string, l link) {
+			l.password = password
+			list = append(list, cell{peer: c.name, name: name, run: func(ctx context.Context, p place) (string, error) { return c.reads(ctx, p, l) }})
+		}
 		for _, names := range c.names {
 			for _, framing := range []string{"hdlc", "wrapper"} {
 				for _, auth := range []string{"none", "low"} {
-					list = append(list, cell{
-						peer: c.name,
-						name: fmt.Sprintf("%s %s %s, reads our meter", strings.ToUpper(names), framing, auth),
-						run: func(ctx context.Context, p place) (string, error) {
-							return c.reads(ctx, p, link{framing: framing, low: auth == "low", short: names == "sn", password: password})
-						},
-					})
+					name := fmt.Sprintf("%s %s %s, reads our meter", strings.ToUpper(names), framing, auth)
+					add(name, link{framing: framing, low: auth == "low", short: names == "sn"})
 				}
+			}
+		}
+		for _, framing := range []string{"hdlc", "wrapper"} {
+			if c.behind {
+				add("LN "+framing+" none, reads our meter behind a gateway", link{framing: framing, device: "10203040"})
 			}
 		}
 	}
@@ -132,9 +138,13 @@ func (c client) read(ctx context.Context, p place, l link) (s seen, err error) {
 	if l.short {
 		names = "sn"
 	}
-	arguments := []string{filepath.Join(folder, "client.py"), host, port, l.framing, names}
+	secret := ""
 	if l.low {
-		arguments = append(arguments, l.password)
+		secret = l.password
+	}
+	arguments := []string{filepath.Join(folder, "client.py"), host, port, l.framing, names, secret}
+	if l.device != "" {
+		arguments = append(arguments, "0", l.device)
 	}
 	out, err := run(exec.CommandContext(ctx, filepath.Join(folder, "target", "venv", "bin", "python"), arguments...))
 	if err != nil {

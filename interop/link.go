@@ -22,6 +22,7 @@ type link struct {
 	low      bool
 	short    bool // short names
 	password string
+	device   string // behind a gateway; empty: none
 }
 
 // linkOf fits the options of a meter.
@@ -40,6 +41,9 @@ func (l link) flags() []string {
 	flags := []string{"-framing", l.framing}
 	if l.low {
 		flags = append(flags, "-authentication", "low", "-password", "env:METER_PASSWORD")
+	}
+	if l.device != "" {
+		flags = append(flags, "-gateway_device", l.device)
 	}
 	if l.short {
 		flags = append(flags, "-referencing", "sn")

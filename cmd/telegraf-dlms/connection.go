@@ -51,6 +51,8 @@ func connectionKeys() []connectionKey {
 		{"logical_address", number, "`ADDRESS` of the logical device in the meter, 1 to 16382 (default 1)"},
 		{"address_size", text, "`OCTETS` of the meter's HDLC address: auto, 1, 2 or 4 (default auto)"},
 		{"client_address", number, "`ADDRESS` of ours, which decides what may be seen (default 16, or 32 with authentication low)"},
+		{"gateway_network", number, "`N` of a device behind a gateway (default 0)"},
+		{"gateway_device", text, "`ADDRESS` of that device in its network: text, or octets as hex:01020304"},
 		{"referencing", text, "`NAME` ln or sn: logical or short names (default ln)"},
 		{"authentication", text, "`NAME` none or low (default none)"},
 		{"password", text, "`SECRET` for authentication low: file:PATH, env:NAME or - (ask)"},

@@ -126,6 +126,11 @@ func probeConfig(ctx context.Context, fs *flag.FlagSet, endpoint string) (cfg pr
 	}
 	cfg.Logical, cfg.Client = uint16(number("logical_address")), uint16(number("client_address"))
 	cfg.AddressSize, _ = strconv.Atoi(text("address_size"))
+	if device := text("gateway_device"); device != "" {
+		if cfg.Gateway, err = dlms_cosem.ParseGateway(number("gateway_network"), device); err != nil {
+			return cfg, err
+		}
+	}
 	if r := text("referencing"); r != "" {
 		short := r == "sn"
 		cfg.ShortNames = &short
@@ -271,6 +276,11 @@ func requestFor(fs *flag.FlagSet, endpoint string, r probe.Result) string {
 	}
 	if r.Address.Size > 0 && (r.Address.Physical > 0 || r.Address.Size > 1) {
 		key("  address_size", r.Address.Size)
+	}
+	for _, name := range []string{"gateway_network", "gateway_device"} {
+		if isSet(fs, name) {
+			key("  "+name, fs.Lookup(name).Value.(flag.Getter).Get())
+		}
 	}
 	if r.ShortNames {
 		key("  referencing", "sn")

@@ -13,6 +13,7 @@ import (
 	"github.com/telegraf-dlms/telegraf-dlms/dlms/acse"
 	"github.com/telegraf-dlms/telegraf-dlms/dlms/dlmstest"
 	"github.com/telegraf-dlms/telegraf-dlms/internal/simmeter"
+	"github.com/telegraf-dlms/telegraf-dlms/plugins/inputs/dlms_cosem"
 )
 
 // simulateFlags are the flags of simulate: the connection keys of the
@@ -26,6 +27,8 @@ type simulateFlags struct {
 	client, logical          int
 	physical                 string
 	addressSize              string
+	gatewayNetwork           int
+	gatewayDevice            string
 	maxInfo, maxPDU          int
 	awkward                  bool
 }
@@ -45,6 +48,8 @@ func runSimulate(ctx context.Context, c *command, s streams, args []string) int 
 	fs.IntVar(&f.logical, "logical_address", 1, "`ADDRESS` of the meter, 1 to 16382")
 	fs.StringVar(&f.physical, "physical_address", "", "`ADDRESSES` that answer with hdlc, as 17 or 1,2,3 (default any)")
 	fs.StringVar(&f.addressSize, "address_size", "auto", "`OCTETS` of a server address that is answered with hdlc: auto (any), 1, 2 or 4")
+	fs.IntVar(&f.gatewayNetwork, "gateway_network", 0, "`N` of a device behind a gateway, which is played too")
+	fs.StringVar(&f.gatewayDevice, "gateway_device", "", "`ADDRESS` of that device: text, or octets as hex:01020304 (default: no gateway)")
 	fs.IntVar(&f.maxInfo, "max_info", dlmstest.DefaultMaxInfo, "`OCTETS` of the largest HDLC information field")
 	fs.IntVar(&f.maxPDU, "max_pdu", dlmstest.DefaultMaxPDU, "`OCTETS` of the largest APDU")
 	fs.BoolVar(&f.awkward, "awkward", false, "play a meter with short frames, no lists, denied attributes and slow answers")
@@ -155,6 +160,13 @@ func (f *simulateFlags) checkServer(ctx context.Context, fs *flag.FlagSet, cfg d
 		return cfg, fmt.Errorf("-address_size %q: allowed are auto, 1, 2 and 4", f.addressSize)
 	}
 	var err error
+	if f.gatewayDevice != "" {
+		if cfg.Gateway, err = dlms_cosem.ParseGateway(f.gatewayNetwork, f.gatewayDevice); err != nil {
+			return cfg, fmt.Errorf("-gateway_device %q: %w", f.gatewayDevice, err)
+		}
+	} else if isSet(fs, "gateway_network") {
+		return cfg, errors.New("-gateway_network is of no use without -gateway_device")
+	}
 	if cfg.PhysicalAddresses, err = addressList(f.physical); err != nil {
 		return cfg, err
 	}

@@ -84,6 +84,15 @@ type Config struct {
 	// AddressObjects replaces the objects of single physical addresses.
 	AddressObjects map[uint16]Objects
 
+	// LogicalDevices are further logical devices of the meter, each with
+	// associations of its own, by their upper HDLC address or wPort.
+	LogicalDevices map[uint16]Objects
+
+	// Gateway makes a gateway of the meter: its objects and their associations
+	// are those of one device behind it, and whatever comes without the header
+	// of that device is refused or, with the header of another, met with silence.
+	Gateway *xdlms.Gateway
+
 	// AddressSize is the only server address length, 1, 2 or 4 octets, that is
 	// answered; 0 is any.
 	AddressSize int
@@ -246,17 +255,26 @@ func (m *Meter) count(change func(c *Counters)) {
 	change(&m.counters)
 }
 
-// objectsFor returns what the meter at a physical address holds.
-func (m *Meter) objectsFor(physical uint16) Objects {
+// objectsFor returns what a logical device of the meter at a physical address holds.
+func (m *Meter) objectsFor(logical, physical uint16) Objects {
+	if o, ok := m.cfg.LogicalDevices[logical]; ok {
+		return o
+	}
 	if o, ok := m.cfg.AddressObjects[physical]; ok {
 		return o
 	}
 	return m.objects
 }
 
+// has tells whether the meter has this logical device.
+func (m *Meter) has(logical uint16) bool {
+	_, further := m.cfg.LogicalDevices[logical]
+	return further || logical == m.cfg.LogicalAddress
+}
+
 // accepts tells whether a frame to this server address is for the meter.
 func (m *Meter) accepts(a hdlc.Address) bool {
-	if a.Upper != m.cfg.LogicalAddress || m.cfg.AddressSize != 0 && a.Size != m.cfg.AddressSize {
+	if !m.has(a.Upper) || m.cfg.AddressSize != 0 && a.Size != m.cfg.AddressSize {
 		return false
 	}
 	if m.cfg.PhysicalAddresses == nil {

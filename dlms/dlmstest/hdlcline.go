@@ -6,6 +6,7 @@ import (
 	"time"
 
 	"github.com/telegraf-dlms/telegraf-dlms/dlms/hdlc"
+	"github.com/telegraf-dlms/telegraf-dlms/dlms/wrapper"
 )
 
 const maxStations = 64 // links of one line
@@ -27,11 +28,11 @@ func (m *Meter) newLine() line {
 	if m.cfg.Framing == FramingHDLC {
 		return &hdlcLine{m: m, stations: map[stationKey]*station{}}
 	}
-	return &wrapperLine{m: m, sessions: map[uint16]*session{}}
+	return &wrapperLine{m: m, sessions: map[wrapper.Header]*session{}}
 }
 
 // stationKey names a data link connection: the addresses of both its ends.
-type stationKey struct{ client, physical uint16 }
+type stationKey struct{ client, logical, physical uint16 }
 
 // hdlcLine cuts frames and hands them to the secondary station they are for.
 type hdlcLine struct {
@@ -67,7 +68,7 @@ func (l *hdlcLine) frame(f hdlc.Frame, now time.Time, send func(packet)) error {
 		l.m.count(func(c *Counters) { c.Foreign++ })
 		return nil
 	}
-	key := stationKey{client: f.Source.Upper, physical: f.Destination.Lower}
+	key := stationKey{client: f.Source.Upper, logical: f.Destination.Upper, physical: f.Destination.Lower}
 	s, known := l.stations[key]
 	if !known {
 		s = newStation(l.m, key)

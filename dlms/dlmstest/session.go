@@ -48,6 +48,29 @@ func (s *session) handle(apdu []byte) []byte {
 			return reply
 		}
 	}
+	if s.m.cfg.Gateway == nil {
+		return s.answer(apdu)
+	}
+	from, apdu, ok, err := xdlms.CutGateway(apdu, xdlms.TagGatewayRequest)
+	switch {
+	case !ok:
+		return s.exception(xdlms.ServiceNotAllowed, xdlms.OperationNotPossible)
+	case err != nil || !from.Equal(*s.m.cfg.Gateway):
+		return nil
+	}
+	reply := s.answer(apdu)
+	if reply == nil {
+		return nil
+	}
+	header, err := from.Append(nil, xdlms.TagGatewayResponse)
+	if err != nil {
+		return nil
+	}
+	return append(header, reply...)
+}
+
+// answer answers one APDU of a device.
+func (s *session) answer(apdu []byte) []byte {
 	if len(apdu) == 0 {
 		return nil
 	}

@@ -53,7 +53,7 @@ type station struct {
 }
 
 func newStation(m *Meter, key stationKey) *station {
-	return &station{m: m, session: newSession(m, key.client, m.objectsFor(key.physical))}
+	return &station{m: m, session: newSession(m, key.client, m.objectsFor(key.logical, key.physical))}
 }
 
 // receive handles one frame that is for this station.

@@ -14,8 +14,8 @@ const maxClients = 16 // sessions of one connection
 // the client they come from.
 type wrapperLine struct {
 	m        *Meter
-	buf      []byte // octets of an incomplete APDU
-	sessions map[uint16]*session
+	buf      []byte                      // octets of an incomplete APDU
+	sessions map[wrapper.Header]*session // by the addresses of both ends
 }
 
 func (l *wrapperLine) receive(octets []byte, _ time.Time, send func(packet)) error {
@@ -41,14 +41,15 @@ func (l *wrapperLine) receive(octets []byte, _ time.Time, send func(packet)) err
 
 // message handles one APDU.
 func (l *wrapperLine) message(h wrapper.Header, apdu []byte, send func(packet)) error {
-	s := l.sessions[h.Source]
-	if h.Destination != l.m.cfg.LogicalAddress || s == nil && len(l.sessions) >= maxClients {
+	key := wrapper.Header{Source: h.Source, Destination: h.Destination}
+	s := l.sessions[key]
+	if !l.m.has(h.Destination) || s == nil && len(l.sessions) >= maxClients {
 		l.m.count(func(c *Counters) { c.Foreign++ })
 		return nil
 	}
 	if s == nil {
-		s = newSession(l.m, h.Source, l.m.objectsFor(0))
-		l.sessions[h.Source] = s
+		s = newSession(l.m, h.Source, l.m.objectsFor(h.Destination, 0))
+		l.sessions[key] = s
 	}
 	faults := &l.m.faults
 	bad := isGet(apdu) || faults.fixed().FromAssociation

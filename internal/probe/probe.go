@@ -33,6 +33,7 @@ type Config struct {
 	Logical     uint16
 	AddressSize int
 	Client      uint16
+	Gateway     *xdlms.Gateway // of a device behind one
 	ShortNames  *bool
 	Password    []byte // of low-level security
 
@@ -208,6 +209,7 @@ func (p *prober) associate(ctx context.Context, w Way, a Address, how login) (*d
 	cfg := dlms.ConnConfig{
 		Framing: w.Framing, ClientAddress: how.client, LogicalAddress: a.Logical, PhysicalAddress: a.Physical, AddressSize: a.Size,
 		Datagram: p.cfg.Network == "udp", ReplyTimeout: p.patience(w), Retries: -1,
+		Gateway: p.cfg.Gateway,
 	}
 	if !how.full {
 		cfg.SNRM, cfg.MaxInfo = dlms.SNRMPlain, 128

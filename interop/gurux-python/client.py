@@ -1,18 +1,19 @@
 # SPDX-License-Identifier: GPL-2.0-only
 """Reads a meter with Gurux for Python and prints what it read as JSON.
 
-usage: client.py HOST PORT hdlc|wrapper ln|sn [PASSWORD]
+usage: client.py HOST PORT hdlc|wrapper ln|sn [PASSWORD [NETWORK DEVICE]]
 """
 import json
 import socket
 import sys
 
 from gurux_dlms import GXByteBuffer, GXDLMSClient, GXReplyData
+from gurux_dlms.GXDLMSGateway import GXDLMSGateway
 from gurux_dlms.enums import Authentication, InterfaceType
 from gurux_dlms.objects import GXDLMSClock, GXDLMSData, GXDLMSProfileGeneric, GXDLMSRegister
 
 host, port, framing, names = sys.argv[1], int(sys.argv[2]), sys.argv[3], sys.argv[4]
-password = sys.argv[5] if len(sys.argv) > 5 else None
+password = sys.argv[5] if len(sys.argv) > 5 and sys.argv[5] else None
 hdlc = framing == "hdlc"
 
 client = GXDLMSClient(
@@ -23,6 +24,10 @@ client = GXDLMSClient(
     password,
     InterfaceType.HDLC if hdlc else InterfaceType.WRAPPER,
 )
+if len(sys.argv) > 6:
+    client.gateway = GXDLMSGateway()
+    client.gateway.networkId = int(sys.argv[6])
+    client.gateway.physicalDeviceAddress = sys.argv[7].encode()
 link = socket.create_connection((host, port), timeout=10)
 
 

@@ -68,6 +68,7 @@ func checkSettings(sc scope, s *Settings) {
 		}
 	}
 	checkSerial(sc, s)
+	checkGateway(sc, s)
 	checkSignOn(sc, s)
 	checkLimits(sc, s)
 	sc.oneOf("method", s.Method, "gather", "once", "polling", "times", "cron", "event")
@@ -236,6 +237,7 @@ func buildLink(sc requestScope, s *Settings, r *request) {
 	buildLimits(s, r)
 	buildLogin(sc, s, r)
 	buildAddresses(sc, s, r)
+	buildGateway(sc, s, r)
 }
 
 // buildLogin fills in the client and its password.

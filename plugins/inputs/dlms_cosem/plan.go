@@ -13,6 +13,7 @@ import (
 	"github.com/telegraf-dlms/telegraf-dlms/dlms"
 	"github.com/telegraf-dlms/telegraf-dlms/dlms/acse"
 	"github.com/telegraf-dlms/telegraf-dlms/dlms/serial"
+	"github.com/telegraf-dlms/telegraf-dlms/dlms/xdlms"
 	"github.com/telegraf-dlms/telegraf-dlms/internal/preset"
 	"github.com/telegraf-dlms/telegraf-dlms/internal/schedule"
 )
@@ -30,6 +31,7 @@ type request struct {
 
 	client, logical uint16
 	addressSize     int
+	gateway         *xdlms.Gateway // nil: none
 	devices         []*device
 
 	replyTimeout, interOctetTimeout, connectTimeout time.Duration
@@ -139,16 +141,17 @@ type deviceKey struct {
 	client            uint16
 	mechanism         acse.Mechanism
 	password          string
+	gateway           string
 }
 
 func (r *request) deviceKey(d *device) deviceKey {
-	return deviceKey{r.framing, r.logical, d.physical, r.client, r.mechanism, r.password.source}
+	return deviceKey{r.framing, r.logical, d.physical, r.client, r.mechanism, r.password.source, r.behind()}
 }
 
 // memoryKey says which device something is learned about: where it is, and as
 // which client we see it.
 func (r *request) memoryKey(d *device) string {
-	return fmt.Sprintf("%s %s %d/%d client %d", r.endpoint, strings.ToLower(r.framing.String()), r.logical, d.physical, r.client)
+	return fmt.Sprintf("%s %s %d/%d client %d%s", r.endpoint, strings.ToLower(r.framing.String()), r.logical, d.physical, r.client, r.behind())
 }
 
 // connConfig is how the library reaches a device, beginning with what is known.
@@ -163,6 +166,7 @@ func (r *request) connConfig(d *device, m *memory) dlms.ConnConfig {
 		LogicalAddress:    r.logical,
 		PhysicalAddress:   d.physical,
 		AddressSize:       r.addressSize,
+		Gateway:           r.gateway,
 		Datagram:          r.endpoint.network == "udp",
 		ReplyTimeout:      r.replyTimeout,
 		InterOctetTimeout: r.interOctetTimeout,

@@ -48,6 +48,8 @@ type Settings struct {
 	LogicalAddress  *int   `toml:"logical_address"`
 	AddressSize     Number `toml:"address_size"`
 	ClientAddress   *int   `toml:"client_address"`
+	GatewayNetwork  *int   `toml:"gateway_network"`
+	GatewayDevice   string `toml:"gateway_device"` // text, or "hex:..."
 
 	Referencing    string `toml:"referencing"`
 	Authentication string `toml:"authentication"`
@@ -133,6 +135,8 @@ func (s *Settings) inherit(d *Settings) {
 	s.LogicalAddress = cmp.Or(s.LogicalAddress, d.LogicalAddress)
 	s.AddressSize = cmp.Or(s.AddressSize, d.AddressSize)
 	s.ClientAddress = cmp.Or(s.ClientAddress, d.ClientAddress)
+	s.GatewayNetwork = cmp.Or(s.GatewayNetwork, d.GatewayNetwork)
+	s.GatewayDevice = cmp.Or(s.GatewayDevice, d.GatewayDevice)
 	s.Referencing = cmp.Or(s.Referencing, d.Referencing)
 	s.Authentication = cmp.Or(s.Authentication, d.Authentication)
 	s.Password = cmp.Or(s.Password, d.Password)
