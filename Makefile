@@ -77,7 +77,7 @@ cross: ## build for linux arm (v6), arm64, windows and darwin
 	@ls -l bin/telegraf-dlms-*
 
 .PHONY: interop
-interop: build gurux-java jdlms python-clients ## our client against a foreign meter, foreign clients against ours, one line per cell
+interop: build gurux-java jdlms python-peers ## our client against a foreign meter, foreign clients against ours, one line per cell
 	$(GO) run ./interop -binary $(BIN)
 
 .PHONY: e2e
@@ -109,9 +109,10 @@ interop/gurux-java/target/built.stamp interop/jdlms/target/built.stamp: interop/
 	cd interop/$* && mvn -q -B -Dstyle.color=never package
 	@touch $@
 
-.PHONY: python-clients
-python-clients: interop/gurux-python/target/built.stamp interop/dlms-cosem/target/built.stamp
-interop/gurux-python/target/built.stamp interop/dlms-cosem/target/built.stamp: interop/%/target/built.stamp: interop/%/requirements.txt
+.PHONY: python-peers
+PYTHON_PEERS := $(foreach peer,gurux-python dlms-cosem pyserial,interop/$(peer)/target/built.stamp)
+python-peers: $(PYTHON_PEERS)
+$(PYTHON_PEERS): interop/%/target/built.stamp: interop/%/requirements.txt
 	@python3 -c 'import ensurepip' || { echo "venv is missing; on Debian: apt-get install python3-venv"; exit 1; }
 	python3 -m venv --clear interop/$*/target/venv
 	interop/$*/target/venv/bin/pip install -q --disable-pip-version-check -r $<

@@ -69,7 +69,7 @@ type seen struct {
 // reads starts our meter and lets the client read it, then our own program, then
 // the client again: what only counts upwards has to do so through all three.
 func (c client) reads(ctx context.Context, p place, l link) (note string, err error) {
-	stop, err := l.simulate(ctx, p.binary)
+	stop, err := l.simulate(ctx, p.binary, "tcp://127.0.0.1:0")
 	if err != nil {
 		return "", err
 	}
@@ -148,7 +148,7 @@ func (c client) read(ctx context.Context, p place, l link) (s seen, err error) {
 	}
 	out, err := run(exec.CommandContext(ctx, filepath.Join(folder, "target", "venv", "bin", "python"), arguments...))
 	if err != nil {
-		return s, fmt.Errorf("%s (make python-clients installs it): %w", c.name, err)
+		return s, fmt.Errorf("%s (make python-peers installs it): %w", c.name, err)
 	}
 	return s, json.Unmarshal(out, &s)
 }
@@ -159,8 +159,8 @@ type listedObject struct {
 }
 
 // simulate starts our meter for l, and sets where it is.
-func (l *link) simulate(ctx context.Context, binary string) (stop func(), err error) {
-	c := exec.CommandContext(ctx, binary, append([]string{"simulate", "-listen", "tcp://127.0.0.1:0"}, l.flags()...)...)
+func (l *link) simulate(ctx context.Context, binary, listen string, more ...string) (stop func(), err error) {
+	c := exec.CommandContext(ctx, binary, slices.Concat([]string{"simulate", "-listen", listen}, l.flags(), more)...)
 	c.Env = l.environ()
 	c.Stderr = os.Stderr
 	out, err := c.StdoutPipe()

@@ -63,7 +63,7 @@ func main() {
 func table(p place, only string) int {
 	results := map[string]int{}
 	began := time.Now()
-	for _, c := range slices.Concat(guruxMeter(), jdlmsMeter(), foreignClients()) {
+	for _, c := range slices.Concat(guruxMeter(), jdlmsMeter(), foreignClients(), serialServers()) {
 		if !strings.Contains(c.peer+" "+c.name, only) {
 			continue
 		}

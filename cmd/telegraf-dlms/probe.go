@@ -97,10 +97,12 @@ func probeConfig(ctx context.Context, fs *flag.FlagSet, endpoint string) (cfg pr
 	if err != nil {
 		return cfg, err
 	}
-	cfg = probe.Config{Network: network, Dial: func(ctx context.Context) (dlms.Transport, error) { return dialProbe(ctx, network, address) }}
+	port := network == "file" || network == "rfc2217"
+	cfg = probe.Config{Network: network, Dial: func(ctx context.Context) (dlms.Transport, error) { return dialProbe(ctx, endpoint) }}
 	number := func(key string) int { n, _ := settings[key].(int64); return int(n) }
 	text := func(key string) string { t, _ := settings[key].(string); return t }
-	if network == "file" {
+	if port {
+		cfg.Network = "file"
 		cfg.Line = func(t dlms.Transport) dlms.Line { return probeLine{t} }
 	} else {
 		_, cfg.Port, _ = net.SplitHostPort(address)
@@ -108,7 +110,7 @@ func probeConfig(ctx context.Context, fs *flag.FlagSet, endpoint string) (cfg pr
 	if f := text("framing"); f != "auto" {
 		cfg.Framing = f
 	}
-	if n := number("baud_rate"); n > 0 && network == "file" {
+	if n := number("baud_rate"); n > 0 && port {
 		cfg.Bauds = []int{n}
 	}
 	if m := text("protocol_mode"); m != "" {
@@ -148,12 +150,10 @@ func probeConfig(ctx context.Context, fs *flag.FlagSet, endpoint string) (cfg pr
 	return cfg, err
 }
 
-func dialProbe(ctx context.Context, network, address string) (dlms.Transport, error) {
-	if network == "file" {
-		return serial.Open(address, serial.Settings{})
-	}
-	d := net.Dialer{Timeout: 5 * time.Second}
-	return d.DialContext(ctx, network, address)
+func dialProbe(ctx context.Context, endpoint string) (dlms.Transport, error) {
+	ctx, cancel := context.WithTimeout(ctx, 5*time.Second)
+	defer cancel()
+	return dlms_cosem.Dial(ctx, endpoint)
 }
 
 // probeLine is a port whose characters a probe sets.
@@ -164,7 +164,9 @@ func (l probeLine) Switch(c dlms.Characters, delay time.Duration) error {
 	if c.Even {
 		s.Parity = serial.Even
 	}
-	p, ok := l.Transport.(*serial.Port)
+	p, ok := l.Transport.(interface {
+		Switch(s serial.Settings, delay time.Duration) error
+	})
 	if !ok {
 		return errors.New("no serial port")
 	}

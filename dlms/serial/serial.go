@@ -45,8 +45,8 @@ type Settings struct {
 	DTR, RTS Line
 }
 
-// withDefaults fills in what is 0.
-func (s Settings) withDefaults() Settings {
+// Defaulted fills in what is 0.
+func (s Settings) Defaulted() Settings {
 	if s.Baud == 0 {
 		s.Baud = 9600
 	}
@@ -59,8 +59,9 @@ func (s Settings) withDefaults() Settings {
 	return s
 }
 
-// octet is how long a character takes on the line.
-func (s Settings) octet() time.Duration {
+// Octet is how long a character takes on the line.
+func (s Settings) Octet() time.Duration {
+	s = s.Defaulted()
 	bits := 1 + s.DataBits + s.StopBits
 	if s.Parity != None {
 		bits++
@@ -150,7 +151,7 @@ type Port struct {
 // Open opens a port by its name, /dev/ttyUSB0 or COM3. The error is an
 // *OpenError.
 func Open(name string, s Settings) (*Port, error) {
-	s = s.withDefaults()
+	s = s.Defaulted()
 	if err := checkName(name); err != nil {
 		return nil, err
 	}
@@ -225,7 +226,7 @@ func (p *Port) setLines(before, s Settings) error {
 // left, and what still comes is dropped. It does nothing if there is nothing to
 // change and settle does not ask for a quiet line.
 func (p *Port) Configure(s Settings, settle bool) error {
-	s = s.withDefaults()
+	s = s.Defaulted()
 	if s == p.settings && !settle {
 		return nil
 	}
@@ -271,7 +272,7 @@ func (p *Port) Switch(s Settings, delay time.Duration) error {
 	if delay > 0 {
 		pause(delay)
 	}
-	return p.set(s.withDefaults())
+	return p.set(s.Defaulted())
 }
 
 // drain waits until what was written has left. A signal to the process, which
@@ -447,7 +448,7 @@ func (p *Port) send(b []byte) error {
 		return nil
 	}
 	err := p.drain()
-	pause(p.settings.octet()) // drivers report the last character before its end
+	pause(p.settings.Octet()) // drivers report the last character before its end
 	return errors.Join(err, p.dev.SetRTS(false))
 }
 

@@ -236,7 +236,7 @@ func (r *recorder) take() string {
 // the order in which they are set.
 func TestOrder(t *testing.T) {
 	r := &recorder{}
-	p := &Port{name: "COM3", dev: r, settings: Settings{}.withDefaults()}
+	p := &Port{name: "COM3", dev: r, settings: Settings{}.Defaulted()}
 	require.NoError(t, p.Configure(Settings{}, false))
 	require.Empty(t, r.take(), "nothing to change")
 	require.NoError(t, p.Configure(Settings{Baud: 300, DataBits: 7, Parity: Even}, false))
@@ -277,7 +277,7 @@ func TestOrder(t *testing.T) {
 // before.
 func TestSwitch(t *testing.T) {
 	r := &recorder{}
-	p := &Port{name: "COM3", dev: r, settings: Settings{}.withDefaults()}
+	p := &Port{name: "COM3", dev: r, settings: Settings{}.Defaulted()}
 	require.NoError(t, p.Switch(Settings{Baud: 300, DataBits: 7, Parity: Even}, 0))
 	require.Equal(t, "drain, mode 300 7E1", r.take())
 	began := time.Now()

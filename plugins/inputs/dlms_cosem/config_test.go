@@ -26,17 +26,19 @@ func mistakes() []mistake {
 	long := strings.Repeat("m", 70)
 	hdlc := "framing = \"hdlc\"\n"
 	return []mistake{
-		{"endpoint missing", "-", "", "", "request[0]", `request "r": endpoint: this key is required: supported are tcp://HOST:PORT, udp://HOST:PORT, and file:///dev/ttyUSB0 or file://COM3 for serial ports`},
-		{"endpoint without scheme", `endpoint = "10.0.0.5:4059"`, "", "", "endpoint", `endpoint = "10.0.0.5:4059": the scheme is missing: supported are tcp://HOST:PORT, udp://HOST:PORT, and file:///dev/ttyUSB0 or file://COM3 for serial ports`},
+		{"endpoint missing", "-", "", "", "request[0]", `request "r": endpoint: this key is required: supported are tcp://HOST:PORT, udp://HOST:PORT, file:///dev/ttyUSB0 or file://COM3 for serial ports, and rfc2217://HOST:PORT for those of serial servers`},
+		{"endpoint without scheme", `endpoint = "10.0.0.5:4059"`, "", "", "endpoint", `endpoint = "10.0.0.5:4059": the scheme is missing: supported are tcp://HOST:PORT, udp://HOST:PORT, file:///dev/ttyUSB0 or file://COM3 for serial ports, and rfc2217://HOST:PORT for those of serial servers`},
 		{"endpoint without port", `endpoint = "tcp://meter"`, "", "", "endpoint", `endpoint = "tcp://meter": the port is missing: DLMS over TCP and UDP has port 4059, e.g. tcp://meter:4059`},
 		{"endpoint serial", "", `endpoint = "file://ttyUSB0"`, "", "request[0].endpoint", `request "r": endpoint = "file://ttyUSB0": not the name of a serial port: file:///dev/ttyUSB0, with three slashes, or file://COM3 is expected`},
-		{"endpoint listening", "", `endpoint = "tcp-listen://:4059"`, "", "request[0].endpoint", `request "r": endpoint = "tcp-listen://:4059": tcp-listen:// is not supported: supported are tcp://HOST:PORT, udp://HOST:PORT, and file:///dev/ttyUSB0 or file://COM3 for serial ports`},
-		{"endpoint rfc2217", "", `endpoint = "rfc2217://h:1"`, "", "request[0].endpoint", `request "r": endpoint = "rfc2217://h:1": rfc2217:// is not supported: supported are tcp://HOST:PORT, udp://HOST:PORT, and file:///dev/ttyUSB0 or file://COM3 for serial ports`},
-		{"endpoint unknown scheme", "", `endpoint = "http://h:1"`, "", "request[0].endpoint", `request "r": endpoint = "http://h:1": unknown scheme "http": supported are tcp://HOST:PORT, udp://HOST:PORT, and file:///dev/ttyUSB0 or file://COM3 for serial ports`},
+		{"endpoint listening", "", `endpoint = "tcp-listen://:4059"`, "", "request[0].endpoint", `request "r": endpoint = "tcp-listen://:4059": tcp-listen:// is not supported: supported are tcp://HOST:PORT, udp://HOST:PORT, file:///dev/ttyUSB0 or file://COM3 for serial ports, and rfc2217://HOST:PORT for those of serial servers`},
+		{"endpoint rfc2217 without port", "", `endpoint = "rfc2217://h"`, "", "request[0].endpoint", `request "r": endpoint = "rfc2217://h": the TCP port of the serial server is missing`},
+		{"endpoint rfc2217 with wrapper", `endpoint = "rfc2217://h:1"`, `framing = "wrapper"`, "", "request[0].framing", `request "r": framing = "wrapper": serial ports carry HDLC: remove this key`},
+		{"endpoint rfc2217 with direction", `endpoint = "rfc2217://h:1"`, `rts = "send"`, "", "request[0].rts", `request "r": rts = "send": a serial server turns the direction of its line by itself: set it there, and remove this key`},
+		{"endpoint unknown scheme", "", `endpoint = "http://h:1"`, "", "request[0].endpoint", `request "r": endpoint = "http://h:1": unknown scheme "http": supported are tcp://HOST:PORT, udp://HOST:PORT, file:///dev/ttyUSB0 or file://COM3 for serial ports, and rfc2217://HOST:PORT for those of serial servers`},
 		{"endpoint bad port", "", `endpoint = "tcp://h:70000"`, "", "request[0].endpoint", `request "r": endpoint = "tcp://h:70000": port "70000": a number from 1 to 65535 is expected`},
-		{"endpoint with path", "", `endpoint = "tcp://h:1/x"`, "", "request[0].endpoint", `request "r": endpoint = "tcp://h:1/x": "/" does not belong into a host and port: supported are tcp://HOST:PORT, udp://HOST:PORT, and file:///dev/ttyUSB0 or file://COM3 for serial ports`},
-		{"endpoint without host", "", `endpoint = "tcp://:4059"`, "", "request[0].endpoint", `request "r": endpoint = "tcp://:4059": the host is missing: supported are tcp://HOST:PORT, udp://HOST:PORT, and file:///dev/ttyUSB0 or file://COM3 for serial ports`},
-		{"endpoint bare IPv6", "", `endpoint = "tcp://fe80::1:4059"`, "", "request[0].endpoint", `request "r": endpoint = "tcp://fe80::1:4059": not a host and port (an IPv6 address needs brackets): supported are tcp://HOST:PORT, udp://HOST:PORT, and file:///dev/ttyUSB0 or file://COM3 for serial ports`},
+		{"endpoint with path", "", `endpoint = "tcp://h:1/x"`, "", "request[0].endpoint", `request "r": endpoint = "tcp://h:1/x": "/" does not belong into a host and port: supported are tcp://HOST:PORT, udp://HOST:PORT, file:///dev/ttyUSB0 or file://COM3 for serial ports, and rfc2217://HOST:PORT for those of serial servers`},
+		{"endpoint without host", "", `endpoint = "tcp://:4059"`, "", "request[0].endpoint", `request "r": endpoint = "tcp://:4059": the host is missing: supported are tcp://HOST:PORT, udp://HOST:PORT, file:///dev/ttyUSB0 or file://COM3 for serial ports, and rfc2217://HOST:PORT for those of serial servers`},
+		{"endpoint bare IPv6", "", `endpoint = "tcp://fe80::1:4059"`, "", "request[0].endpoint", `request "r": endpoint = "tcp://fe80::1:4059": not a host and port (an IPv6 address needs brackets): supported are tcp://HOST:PORT, udp://HOST:PORT, file:///dev/ttyUSB0 or file://COM3 for serial ports, and rfc2217://HOST:PORT for those of serial servers`},
 		{"framing needed", `endpoint = "tcp://h:7000"`, "", "", "request[0]", `request "r": framing: this key is required on TCP port 7000: "hdlc" for serial servers and modems, "wrapper" for meters with DLMS over TCP (only port 4059 is known to be "wrapper")`},
 		{"framing unknown", `framing = "mbus"`, "", "", "framing", `framing = "mbus": allowed are "auto", "hdlc" and "wrapper"`},
 		{"framing in wrong case", "", `framing = "HDLC"`, "", "request[0].framing", `request "r": framing = "HDLC": allowed are "auto", "hdlc" and "wrapper"`},
@@ -238,7 +240,7 @@ func TestKeysAmongTags(t *testing.T) {
 	require.Equal(t, "15m", d.requests[0].tags["interval"], "still a tag")
 
 	d, j = plugin(t, nil, conf("framing = \"hdlc\"", below(`endpoint = "tcp://h:1"`)))
-	require.EqualError(t, d.Init(), `request "x": endpoint: this key is required: supported are tcp://HOST:PORT, udp://HOST:PORT, and file:///dev/ttyUSB0 or file://COM3 for serial ports`)
+	require.EqualError(t, d.Init(), `request "x": endpoint: this key is required: supported are tcp://HOST:PORT, udp://HOST:PORT, file:///dev/ttyUSB0 or file://COM3 for serial ports, and rfc2217://HOST:PORT for those of serial servers`)
 	require.Equal(t, []string{`W! request "x": tag "endpoint" has the name of a key` + advice}, j.at(""), "beside the mistake that came of it")
 
 	d, _ = plugin(t, nil, conf(top, below(`password = "SeSaMe42"`)))

@@ -95,7 +95,7 @@ func (d *DLMS) Init() error {
 		d.Log = noLog{}
 	}
 	if d.Dial == nil {
-		d.Dial = dial
+		d.Dial = Dial
 	}
 	d.slots = make(chan struct{}, dialsAtOnce)
 	d.requests = nil

@@ -2,6 +2,7 @@ package dlms_cosem
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"net"
 	"path"
@@ -9,6 +10,7 @@ import (
 	"strings"
 
 	"github.com/telegraf-dlms/telegraf-dlms/dlms"
+	"github.com/telegraf-dlms/telegraf-dlms/dlms/rfc2217"
 	"github.com/telegraf-dlms/telegraf-dlms/dlms/serial"
 )
 
@@ -17,18 +19,21 @@ const wrapperPort = "4059"
 
 // endpoint is where a link goes. Two that are equal are the same link.
 type endpoint struct {
-	network string // "tcp", "udp" or "file"
+	network string // "tcp", "udp", "file" or "rfc2217"
 	address string // host:port, normalised, or the name of a serial port; also the tag source
 }
 
-// serial reports whether it is a serial port.
-func (e endpoint) serial() bool { return e.network == "file" }
+// local reports whether it is a serial port of this machine.
+func (e endpoint) local() bool { return e.network == "file" }
+
+// serial reports whether it is a serial port, whose characters can be set.
+func (e endpoint) serial() bool { return e.local() || e.network == "rfc2217" }
 
 func (e endpoint) String() string { return e.network + "://" + e.address }
 
-const endpointsSupported = "supported are tcp://HOST:PORT, udp://HOST:PORT, and file:///dev/ttyUSB0 or file://COM3 for serial ports"
+const endpointsSupported = "supported are tcp://HOST:PORT, udp://HOST:PORT, file:///dev/ttyUSB0 or file://COM3 for serial ports, and rfc2217://HOST:PORT for those of serial servers"
 
-// parseEndpoint reads tcp://HOST:PORT, udp://HOST:PORT or file://PORT.
+// parseEndpoint reads tcp://HOST:PORT, udp://HOST:PORT, rfc2217://HOST:PORT or file://PORT.
 func parseEndpoint(s string) (endpoint, error) {
 	network, rest, ok := strings.Cut(s, "://")
 	if !ok {
@@ -36,10 +41,10 @@ func parseEndpoint(s string) (endpoint, error) {
 	}
 	network = strings.ToLower(network)
 	switch network {
-	case "tcp", "udp":
+	case "tcp", "udp", "rfc2217":
 	case "file":
 		return parsePort(rest)
-	case "rfc2217", "tcp-listen", "udp-listen":
+	case "tcp-listen", "udp-listen":
 		return endpoint{}, fmt.Errorf("%s:// is not supported: %s", network, endpointsSupported)
 	default:
 		return endpoint{}, fmt.Errorf("unknown scheme %q: %s", cleanText(network), endpointsSupported)
@@ -50,6 +55,9 @@ func parseEndpoint(s string) (endpoint, error) {
 	host, port, err := net.SplitHostPort(rest)
 	if err != nil {
 		if !strings.Contains(rest, ":") || strings.HasSuffix(rest, "]") {
+			if network == "rfc2217" {
+				return endpoint{}, errors.New("the TCP port of the serial server is missing")
+			}
 			return endpoint{}, fmt.Errorf("the port is missing: DLMS over TCP and UDP has port %s, e.g. %s://%s:%s", wrapperPort, network, rest, wrapperPort)
 		}
 		return endpoint{}, fmt.Errorf("not a host and port (an IPv6 address needs brackets): %s", endpointsSupported)
@@ -86,15 +94,24 @@ func (e endpoint) port() string {
 	return port
 }
 
-// dial opens a connection to an endpoint as it stands in the configuration.
-func dial(ctx context.Context, address string) (dlms.Transport, error) {
+// Dial opens a connection, or a port, to an endpoint as it stands in the
+// configuration.
+func Dial(ctx context.Context, address string) (dlms.Transport, error) {
 	e, err := parseEndpoint(address)
 	if err != nil {
 		return nil, err
 	}
-	if e.serial() {
+	if e.local() {
 		return serial.Open(e.address, serial.Settings{})
 	}
+	network := e.network
+	if network == "rfc2217" {
+		network = "tcp"
+	}
 	var d net.Dialer
-	return d.DialContext(ctx, e.network, e.address)
+	conn, err := d.DialContext(ctx, network, e.address)
+	if err != nil || e.network != "rfc2217" {
+		return conn, err
+	}
+	return rfc2217.Open(ctx, conn)
 }

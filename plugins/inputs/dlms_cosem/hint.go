@@ -12,6 +12,7 @@ import (
 
 	"github.com/telegraf-dlms/telegraf-dlms/dlms"
 	"github.com/telegraf-dlms/telegraf-dlms/dlms/acse"
+	"github.com/telegraf-dlms/telegraf-dlms/dlms/rfc2217"
 	"github.com/telegraf-dlms/telegraf-dlms/dlms/serial"
 	"github.com/telegraf-dlms/telegraf-dlms/dlms/xdlms"
 )
@@ -101,9 +102,17 @@ func ProbeHint(err error) string {
 func connectHint(e *connectError) string {
 	var dns *net.DNSError
 	var port *serial.OpenError
+	var refused *rfc2217.RefusedError
+	var unconfirmed *rfc2217.UnconfirmedError
 	switch {
 	case errors.As(e.err, &port):
 		return portHint(port.Kind)
+	case errors.As(e.err, &refused):
+		return "check baud_rate, parity and stop_bits, and whether the serial server lets clients change them"
+	case errors.As(e.err, &unconfirmed):
+		return "is the port of the serial server in use, or taken by another client? else use tcp:// and set the line there"
+	case errors.Is(e.err, rfc2217.ErrNoControl):
+		return "turn RFC 2217 (or: Telnet with COM port control) on in the serial server, or use tcp:// and set the line there"
 	case errors.As(e.err, &dns):
 		return "the host name is not known: check endpoint, or give the IP address"
 	case refusedPort(e.err):

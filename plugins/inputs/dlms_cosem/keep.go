@@ -139,7 +139,7 @@ func (l *link) part(err error) {
 	fine := err == nil || errors.As(err, &reject) && reject.Err == nil || errors.As(err, &disconnected)
 	// A serial port stays open: it may power the head at its other end. What a meter that was too slow still sends is
 	// waited for before the next one is spoken to.
-	if l.endpoint.serial() && !connectionLost(err) {
+	if l.endpoint.local() && !connectionLost(err) {
 		l.unsettled = l.unsettled || !fine
 		return
 	}
@@ -154,7 +154,7 @@ func (l *link) leave() {
 	if l.call != nil && l.call.as != nil {
 		l.part(nil)
 	}
-	if !l.endpoint.serial() {
+	if !l.endpoint.local() {
 		l.hangUp()
 	}
 }

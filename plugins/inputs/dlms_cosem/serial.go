@@ -40,7 +40,7 @@ func buildSerial(sc requestScope, s *Settings, r *request) {
 	if !r.endpoint.serial() {
 		for _, key := range []string{"baud_rate", "data_bits", "parity", "stop_bits", "dtr", "rts"} {
 			if sc.own.sets(key) {
-				sc.warn("%s is ignored: it is a setting of serial ports (file://), a serial server has its own", key)
+				sc.warn("%s is ignored: it is a setting of serial ports (file://, rfc2217://), a serial server behind tcp:// has its own", key)
 			}
 		}
 		return
@@ -53,6 +53,9 @@ func buildSerial(sc requestScope, s *Settings, r *request) {
 	case "odd":
 		r.line.Parity = serial.Odd
 	default:
+	}
+	if r.line.RTS == serial.Send && !r.endpoint.local() {
+		sc.bad("rts", `"send"`, "a serial server turns the direction of its line by itself: set it there, and remove this key")
 	}
 	if s.Framing == "wrapper" {
 		sc.bad("framing", strconv.Quote(s.Framing), "serial ports carry HDLC: remove this key")
@@ -70,7 +73,7 @@ const portTime = 2 * time.Second
 // the sockets of other links, since they need low descriptors. What is wrong
 // with it the first run will tell.
 func (l *link) openPort(ctx context.Context) {
-	if !l.endpoint.serial() {
+	if !l.endpoint.local() {
 		return
 	}
 	ctx, cancel := context.WithTimeout(ctx, portTime)

@@ -114,7 +114,7 @@ func (s *session) askForHDLC(ctx context.Context, t dlms.Transport, cfg dlms.Con
 // leaveTransport keeps a serial port whose meter did not sign on, and closes
 // what else there is.
 func (s *session) leaveTransport(t dlms.Transport, err error) {
-	if !s.l.endpoint.serial() || connectionLost(err) {
+	if !s.l.endpoint.local() || connectionLost(err) {
 		_ = t.Close()
 		return
 	}
