@@ -14,6 +14,7 @@ import (
 	"strconv"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"syscall"
 	"time"
 
@@ -32,17 +33,17 @@ const (
 // paced polls over a serial line on which octet i of a message is due at t0 +
 // (i+1) x 10 / 9600, and compares a poll with the time its octets need.
 func paced(ctx context.Context, e environment) ([]figure, error) {
-	port, end, err := pacedMeter(ctx)
+	line, err := pacedMeter(ctx, dlmstest.Config{Framing: dlmstest.FramingHDLC, ResponseDelay: pacedDelay}, simmeter.New(simmeter.Config{}))
 	if err != nil {
 		return nil, err
 	}
-	defer end()
+	defer line.end()
 	dir, err := os.MkdirTemp("", "bench")
 	if err != nil {
 		return nil, err
 	}
 	defer os.RemoveAll(dir)
-	keys := fmt.Sprintf("%s\n  baud_rate = %d\n  method = \"polling\"", atEndpoint("file://"+port), pacedBaud)
+	keys := fmt.Sprintf("%s\n  baud_rate = %d\n  method = \"polling\"", atEndpoint("file://"+line.port), pacedBaud)
 	name, err := configuration(dir, keys, request("bench", `interval = "100ms"`, twenty))
 	if err != nil {
 		return nil, err
@@ -90,11 +91,18 @@ func pacedStatus(line string) (duration, octets float64, ok bool) {
 	return duration, octets, true
 }
 
+// pacedLine is a paced line with a meter at its far end.
+type pacedLine struct {
+	port   string // the near end
+	octets atomic.Int64
+	end    func()
+}
+
 // pacedMeter plays a meter at the far end of a paced line.
-func pacedMeter(ctx context.Context) (port string, end func(), err error) {
+func pacedMeter(ctx context.Context, cfg dlmstest.Config, objects dlmstest.Objects) (*pacedLine, error) {
 	far, near, err := pty.Open()
 	if err != nil {
-		return "", nil, err
+		return nil, err
 	}
 	fd, err := syscall.Dup(int(far.Fd()))
 	_ = far.Close()
@@ -102,28 +110,30 @@ func pacedMeter(ctx context.Context) (port string, end func(), err error) {
 		err = syscall.SetNonblock(fd, true)
 	}
 	if err != nil {
-		return "", nil, err
+		return nil, err
 	}
 	line := os.NewFile(uintptr(fd), "far end")
-	meter := dlmstest.NewMeter(dlmstest.Config{Framing: dlmstest.FramingHDLC, ResponseDelay: pacedDelay}, simmeter.New(simmeter.Config{}))
+	meter := dlmstest.NewMeter(cfg, objects)
+	l := &pacedLine{port: near.Name()}
 	ctx, cancel := context.WithCancel(ctx)
 	ours, theirs := net.Pipe()
 	var all sync.WaitGroup
 	all.Go(func() { _ = meter.ServeConn(ctx, theirs) })
-	all.Go(func() { pace(ours, line) })
-	all.Go(func() { pace(line, ours) })
-	return near.Name(), func() {
+	all.Go(func() { l.pace(ours, line) })
+	all.Go(func() { l.pace(line, ours) })
+	l.end = func() {
 		cancel()
 		_ = line.Close()
 		_ = ours.Close()
 		_ = near.Close()
 		all.Wait()
-	}, nil
+	}
+	return l, nil
 }
 
 // pace copies with the speed of the line: what is read at once began at that
 // moment, and is handed on octet by octet, as each is due.
-func pace(to io.Writer, from io.Reader) {
+func (l *pacedLine) pace(to io.Writer, from io.Reader) {
 	b := make([]byte, 4096)
 	var due time.Time
 	for {
@@ -131,6 +141,7 @@ func pace(to io.Writer, from io.Reader) {
 		if now := time.Now(); due.Before(now) {
 			due = now
 		}
+		l.octets.Add(int64(n))
 		for i := range n {
 			due = due.Add(10 * time.Second / pacedBaud)
 			if wait := time.Until(due); wait > 0 {

@@ -90,16 +90,24 @@ func countPolls(ctx context.Context, e environment, meter, keys string, codes []
 		return peer.Counts{}, err
 	}
 	defer os.RemoveAll(dir)
-	name, err := configuration(dir, atEndpoint("tcp://"+proxy.Address)+"\n  method = \"polling\"\n  "+keys, request("bench", `interval = "20ms"`, codes))
-	if err != nil {
+	if err := pollSoOften(ctx, e, proxy.Address, dir, keys, codes, polls); err != nil {
 		return peer.Counts{}, err
+	}
+	return proxy.Counts(), nil
+}
+
+// pollSoOften polls with a state in dir.
+func pollSoOften(ctx context.Context, e environment, meter, dir, keys string, codes []string, polls int) error {
+	name, err := configuration(dir, atEndpoint("tcp://"+meter)+"\n  method = \"polling\"\n  "+keys, request("bench", `interval = "20ms"`, codes))
+	if err != nil {
+		return err
 	}
 	out, err := exec.CommandContext(ctx, e.binary, "dump", "-config", name, "-count", strconv.Itoa(polls)).CombinedOutput()
 	if err != nil {
-		return peer.Counts{}, fmt.Errorf("dump: %w\n%s", err, out)
+		return fmt.Errorf("dump: %w\n%s", err, out)
 	}
 	if n := strings.Count(string(out), "result=success"); n < polls {
-		return peer.Counts{}, fmt.Errorf("%d of %d polls succeeded:\n%s", n, polls, out)
+		return fmt.Errorf("%d of %d polls succeeded:\n%s", n, polls, out)
 	}
-	return proxy.Counts(), nil
+	return nil
 }
