@@ -46,6 +46,20 @@ func (l *gatewayLink) exchange(ctx context.Context, op operation, apdu []byte, e
 	default:
 		err = &ProtocolError{Op: op.String(), Msg: shown(answer)}
 	}
-	return nil, fmt.Errorf("network %d, device %s: the answer is not the device's but that of the gateway, or there is no gateway: %w",
-		l.gateway.Network, shown(l.gateway.Device), err)
+	return nil, &GatewayError{Gateway: l.gateway, Err: err}
 }
+
+// A GatewayError says that an answer came without the header of the device: a
+// gateway answered in its place, or there is none.
+type GatewayError struct {
+	Gateway xdlms.Gateway
+	Err     error // what the answer says, or what it is
+}
+
+func (e *GatewayError) Error() string {
+	return fmt.Sprintf("network %d, device %s: the answer is not the device's but that of the gateway, or there is no gateway: %v",
+		e.Gateway.Network, shown(e.Gateway.Device), e.Err)
+}
+
+// Unwrap returns Err.
+func (e *GatewayError) Unwrap() error { return e.Err }

@@ -35,12 +35,15 @@ func Hint(err error) string {
 		budget       *budgetError
 		timeout      *dlms.TimeoutError
 		protocol     *dlms.ProtocolError
+		gateway      *dlms.GatewayError
 	)
 	switch {
 	case err == nil:
 		return ""
 	case errors.As(err, &connect):
 		return connectHint(connect)
+	case errors.As(err, &gateway):
+		return "check gateway_network and gateway_device, and that the gateway knows the gateway protocol; for a meter that is reached directly remove both keys"
 	case errors.As(err, &password):
 		return "no login is tried without it; the next run reads it again"
 	case errors.As(err, &scaler):
