@@ -13,8 +13,8 @@ func inRange(name string, n, low, high int) error {
 	return nil
 }
 
-// addressList reads 1,2,3; "" is nil.
-func addressList(s string) ([]uint16, error) {
+// addressList reads 1,2,3, the value of a flag; "" is nil.
+func addressList(name, s string, most int) ([]uint16, error) {
 	if s == "" {
 		return nil, nil
 	}
@@ -22,9 +22,9 @@ func addressList(s string) ([]uint16, error) {
 	for part := range strings.SplitSeq(s, ",") {
 		n, err := strconv.Atoi(strings.TrimSpace(part))
 		if err != nil {
-			return nil, fmt.Errorf("-physical_address %q: a list of numbers is expected, as in 1,2,3", s)
+			return nil, fmt.Errorf("%s %q: a list of numbers is expected, as in 1,2,3", name, s)
 		}
-		if err := inRange("-physical_address", n, 1, 16383); err != nil {
+		if err := inRange(name, n, 1, most); err != nil {
 			return nil, err
 		}
 		out = append(out, uint16(n))

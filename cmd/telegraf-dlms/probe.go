@@ -113,6 +113,9 @@ func probeConfig(ctx context.Context, fs *flag.FlagSet, endpoint string) (cfg pr
 	if n := number("baud_rate"); n > 0 && port {
 		cfg.Bauds = []int{n}
 	}
+	if cfg.Parity = text("parity"); cfg.Parity == "odd" {
+		return cfg, errors.New(`-parity odd: probe knows "none" and "even", as no meter is known to have HDLC with odd parity`)
+	}
 	if m := text("protocol_mode"); m != "" {
 		cfg.Modes = []string{m}
 	}
@@ -258,6 +261,9 @@ func requestFor(fs *flag.FlagSet, endpoint string, r probe.Result) string {
 		}
 	case r.Way.Baud > 0:
 		key("baud_rate", r.Way.Baud)
+		if r.Way.Even {
+			key("parity", "even")
+		}
 	default:
 	}
 	for _, name := range []string{"iec_address", "max_baud", "software_7e1", "link", "reply_timeout"} {

@@ -6,6 +6,7 @@ import (
 	"flag"
 	"fmt"
 	"net"
+	"slices"
 	"strconv"
 	"strings"
 	"syscall"
@@ -24,7 +25,9 @@ type simulateFlags struct {
 	protocolMode             string
 	baudRate                 int
 	authentication, password string
-	client, logical          int
+	client                   int
+	logical                  string
+	further                  []uint16 // of the logical addresses
 	physical                 string
 	addressSize              string
 	gatewayNetwork           int
@@ -45,7 +48,7 @@ func runSimulate(ctx context.Context, c *command, s streams, args []string) int 
 	fs.StringVar(&f.authentication, "authentication", "none", "`NAME` none or low")
 	fs.StringVar(&f.password, "password", "", "`SECRET` for authentication low: file:PATH, env:NAME or - (ask)")
 	fs.IntVar(&f.client, "client_address", 0, "`CLIENT` that is let in (default 16, or 32 with authentication low)")
-	fs.IntVar(&f.logical, "logical_address", 1, "`ADDRESS` of the meter, 1 to 16382")
+	fs.StringVar(&f.logical, "logical_address", "1", "`ADDRESSES` of its logical devices, as 1 or 1,20")
 	fs.StringVar(&f.physical, "physical_address", "", "`ADDRESSES` that answer with hdlc, as 17 or 1,2,3 (default any)")
 	fs.StringVar(&f.addressSize, "address_size", "auto", "`OCTETS` of a server address that is answered with hdlc: auto (any), 1, 2 or 4")
 	fs.IntVar(&f.gatewayNetwork, "gateway_network", 0, "`N` of a device behind a gateway, which is played too")
@@ -61,7 +64,11 @@ func runSimulate(ctx context.Context, c *command, s streams, args []string) int 
 		fmt.Fprintf(s.err, "%s: %v\n", c.title(), err)
 		return exitUsage
 	}
-	var objects dlmstest.Objects = simmeter.New(simmeter.Config{})
+	devices := simmeter.NewDevices(append([]uint16{cfg.LogicalAddress}, f.further...))
+	var objects dlmstest.Objects = devices[cfg.LogicalAddress]
+	for _, address := range f.further {
+		cfg.LogicalDevices[address] = devices[address]
+	}
 	if f.awkward {
 		objects = dlmstest.NewAwkward()
 		awkward := dlmstest.AwkwardConfig(cfg.Framing, 128)
@@ -89,7 +96,7 @@ func runSimulate(ctx context.Context, c *command, s streams, args []string) int 
 func (f *simulateFlags) config(ctx context.Context, fs *flag.FlagSet) (dlmstest.Config, error) {
 	cfg := dlmstest.Config{
 		Framing:        f.framing,
-		LogicalAddress: uint16(f.logical),
+		LogicalDevices: map[uint16]dlmstest.Objects{},
 		MaxInfo:        f.maxInfo,
 		MaxPDU:         f.maxPDU,
 		ShortNames:     f.referencing == "sn",
@@ -143,9 +150,14 @@ func (f *simulateFlags) config(ctx context.Context, fs *flag.FlagSet) (dlmstest.
 
 // checkServer checks the flags that do not depend on where the meter is.
 func (f *simulateFlags) checkServer(ctx context.Context, fs *flag.FlagSet, cfg dlmstest.Config) (dlmstest.Config, error) {
-	if err := inRange("-logical_address", f.logical, 1, 16382); err != nil {
+	logical, err := addressList("-logical_address", f.logical, 16382)
+	if err != nil {
 		return cfg, err
 	}
+	if len(logical) == 0 {
+		return cfg, errors.New(`-logical_address "": a list of numbers is expected, as in 1,20`)
+	}
+	cfg.LogicalAddress, f.further = logical[0], logical[1:]
 	if err := inRange("-max_info", f.maxInfo, 32, 2030); err != nil {
 		return cfg, err
 	}
@@ -159,7 +171,6 @@ func (f *simulateFlags) checkServer(ctx context.Context, fs *flag.FlagSet, cfg d
 	default:
 		return cfg, fmt.Errorf("-address_size %q: allowed are auto, 1, 2 and 4", f.addressSize)
 	}
-	var err error
 	if f.gatewayDevice != "" {
 		if cfg.Gateway, err = dlms_cosem.ParseGateway(f.gatewayNetwork, f.gatewayDevice); err != nil {
 			return cfg, fmt.Errorf("-gateway_device %q: %w", f.gatewayDevice, err)
@@ -167,7 +178,7 @@ func (f *simulateFlags) checkServer(ctx context.Context, fs *flag.FlagSet, cfg d
 	} else if isSet(fs, "gateway_network") {
 		return cfg, errors.New("-gateway_network is of no use without -gateway_device")
 	}
-	if cfg.PhysicalAddresses, err = addressList(f.physical); err != nil {
+	if cfg.PhysicalAddresses, err = addressList("-physical_address", f.physical, 16383); err != nil {
 		return cfg, err
 	}
 	for _, name := range []string{"physical_address", "address_size", "max_info"} {
@@ -176,8 +187,8 @@ func (f *simulateFlags) checkServer(ctx context.Context, fs *flag.FlagSet, cfg d
 		}
 	}
 	for _, physical := range cfg.PhysicalAddresses {
-		if cfg.AddressSize == 1 || cfg.AddressSize == 2 && max(physical, cfg.LogicalAddress) > 127 {
-			return cfg, fmt.Errorf("-address_size %d has no room for logical address %d and physical address %d", cfg.AddressSize, f.logical, physical)
+		if most := slices.Max(logical); cfg.AddressSize == 1 || cfg.AddressSize == 2 && max(physical, most) > 127 {
+			return cfg, fmt.Errorf("-address_size %d has no room for logical address %d and physical address %d", cfg.AddressSize, most, physical)
 		}
 	}
 	cfg.Clients, err = f.clients(ctx, isSet(fs, "client_address"))

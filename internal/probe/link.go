@@ -12,6 +12,10 @@ import (
 	"github.com/telegraf-dlms/telegraf-dlms/dlms/acse"
 )
 
+// evenBauds is at how many speeds characters with parity are tried: few meters
+// have them with HDLC.
+const evenBauds = 3
+
 // ways lists how the octets may go, the likely ones first.
 func (p *prober) ways() []Way {
 	mode := func(m string) bool { return len(p.cfg.Modes) == 0 || slices.Contains(p.cfg.Modes, m) }
@@ -24,11 +28,16 @@ func (p *prober) ways() []Way {
 			bauds = []int{9600, 19200, 2400, 4800, 38400, 115200, 300}
 		}
 		for i, baud := range bauds {
-			if mode(modeDLMS) {
+			if mode(modeDLMS) && p.cfg.Parity != "even" {
 				list = append(list, Way{Framing: dlms.HDLC, Baud: baud, Mode: modeDLMS})
 			}
 			if i == 0 && mode(modeIEC) {
 				list = append(list, Way{Framing: dlms.HDLC, Mode: modeIEC})
+			}
+		}
+		if mode(modeDLMS) && p.cfg.Parity != "none" {
+			for _, baud := range bauds[:min(len(bauds), evenBauds)] {
+				list = append(list, Way{Framing: dlms.HDLC, Baud: baud, Even: true, Mode: modeDLMS})
 			}
 		}
 		return list
@@ -129,7 +138,7 @@ func (p *prober) findLink(ctx context.Context) error {
 			p.say(Note{Tried: "connection", Err: dial.Err})
 			return ErrNobody
 		case err == nil || answered(err):
-			p.r.Way, p.r.Address = Way{w.Framing, max(w.Baud, p.r.Way.Baud), w.Mode}, a
+			p.r.Way, p.r.Address = Way{w.Framing, max(w.Baud, p.r.Way.Baud), w.Even, w.Mode}, a
 			p.say(Note{Tried: tried, Found: "a meter answers"})
 			if as != nil {
 				p.release(ctx, w, as)

@@ -26,6 +26,7 @@ type Config struct {
 	Port    string   // of a network: 4059 speaks for the wrapper
 	Framing string   // "hdlc" or "wrapper"
 	Bauds   []int    // speeds of a serial line
+	Parity  string   // of a serial line: "none" or "even"
 	Modes   []string // "dlms", "dlms-iec"
 	SignOn  dlms.SignOn
 
@@ -51,6 +52,7 @@ type Note struct {
 type Way struct {
 	Framing dlms.Framing
 	Baud    int    // of a serial line
+	Even    bool   // characters have an even parity bit
 	Mode    string // "dlms" or "dlms-iec"
 }
 
@@ -59,6 +61,8 @@ func (w Way) String() string {
 	switch {
 	case w.Mode == modeIEC:
 		s += " after a sign-on at 300 baud (IEC 62056-21)"
+	case w.Even:
+		s += fmt.Sprintf(" at %d baud 8E1", w.Baud)
 	case w.Baud > 0:
 		s += fmt.Sprintf(" at %d baud 8N1", w.Baud)
 	default:
@@ -258,7 +262,7 @@ func (p *prober) setLine(ctx context.Context, w Way, cfg dlms.ConnConfig) error 
 		line = func(t dlms.Transport) dlms.Line { return fixed{t} }
 	}
 	if w.Mode != modeIEC {
-		return line(p.t).Switch(dlms.Characters{Baud: w.Baud, DataBits: 8}, 0)
+		return line(p.t).Switch(dlms.Characters{Baud: w.Baud, DataBits: 8, Even: w.Even}, 0)
 	}
 	how := p.cfg.SignOn
 	var err error

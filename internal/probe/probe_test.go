@@ -77,6 +77,12 @@ func (b *bench) line() (int, int) {
 	return b.chars.Baud, b.chars.DataBits
 }
 
+func (b *bench) even() bool {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	return b.chars.Even
+}
+
 func (b *bench) run(cfg Config) (Result, error) {
 	cfg.Dial = b.dial
 	if cfg.Network == "file" {
@@ -207,6 +213,17 @@ func TestProbeSerial(t *testing.T) {
 	}
 	synctest.Test(t, func(t *testing.T) {
 		var b *bench
+		m := dlmstest.NewMeter(dlmstest.Config{Framing: "hdlc"}, simmeter.New(simmeter.Config{}))
+		b = newBench(t, func(ctx context.Context, c net.Conn) {
+			_ = m.ServeConn(ctx, &atSpeed{Conn: c, b: b, baud: 2400, even: true})
+		})
+		r, err := b.run(Config{Network: "file"})
+		require.NoError(t, err, strings.Join(b.notes, "\n"))
+		require.Equal(t, Way{Framing: dlms.HDLC, Baud: 2400, Even: true, Mode: modeDLMS}, r.Way)
+		require.Contains(t, strings.Join(b.notes, "\n"), "HDLC at 2400 baud 8E1, logical address 1, address of 1, client 16: a meter answers")
+	})
+	synctest.Test(t, func(t *testing.T) {
+		var b *bench
 		b = newBench(t, func(ctx context.Context, c net.Conn) {
 			_ = dlmstest.ServeSignOn(ctx, c, dlmstest.Config{}, simmeter.New(simmeter.Config{}), dlmstest.SignOn{Line: b.line})
 		})
@@ -222,12 +239,13 @@ type atSpeed struct {
 	net.Conn
 	b    *bench
 	baud int
+	even bool
 }
 
 func (a *atSpeed) Read(b []byte) (int, error) {
 	for {
 		n, err := a.Conn.Read(b)
-		if baud, bits := a.b.line(); err != nil || baud == a.baud && bits == 8 {
+		if baud, bits := a.b.line(); err != nil || baud == a.baud && bits == 8 && a.b.even() == a.even {
 			return n, err
 		}
 	}

@@ -30,9 +30,12 @@ func identification() []object {
 		data(electricity(0, 2), func(_ *call, b []byte) []byte { return axdr.AppendVisibleString(b, firmware) }),
 		{class: cosem.SAPAssignment, code: abstract(41, 0, 0), attributes: []attribute{
 			{id: 2, append: func(c *call, b []byte) []byte {
-				b = axdr.AppendStructure(axdr.AppendArray(b, 1), 2)
-				b = axdr.AppendLongUnsigned(b, 1)
-				return axdr.AppendOctetString(b, []byte(c.LogicalDeviceName()))
+				b = axdr.AppendArray(b, len(c.saps))
+				for _, s := range c.saps {
+					b = axdr.AppendLongUnsigned(axdr.AppendStructure(b, 2), s.address)
+					b = axdr.AppendOctetString(b, []byte(s.name))
+				}
+				return b
 			}},
 		}},
 	}

@@ -14,6 +14,7 @@ package simmeter
 import (
 	"fmt"
 	"hash/fnv"
+	"strconv"
 	"sync"
 	"time"
 
@@ -49,6 +50,12 @@ type Config struct {
 	SerialNumber string
 }
 
+// sap is a logical device of the meter: its address and name.
+type sap struct {
+	address uint16
+	name    string
+}
+
 // Meter is a simulated meter. It implements dlmstest.Objects and may be used by
 // several goroutines at once.
 type Meter struct {
@@ -56,6 +63,7 @@ type Meter struct {
 	loc    *time.Location
 	start  time.Time
 	serial string
+	saps   []sap
 
 	objects map[obis.Code]*object
 	list    []*object // in the order of the object list
@@ -65,6 +73,22 @@ type Meter struct {
 	latest  time.Time // of the registers
 	valid   bool      // reading is that of latest
 	reading reading
+}
+
+// NewDevices returns the logical devices of one simulated meter, with serial
+// numbers that follow one another, by their addresses.
+func NewDevices(addresses []uint16) map[uint16]*Meter {
+	devices := map[uint16]*Meter{}
+	var saps []sap
+	for i, address := range addresses {
+		first, _ := strconv.Atoi(DefaultSerialNumber)
+		devices[address] = New(Config{SerialNumber: strconv.Itoa(first + i)})
+		saps = append(saps, sap{address, devices[address].LogicalDeviceName()})
+	}
+	for _, d := range devices {
+		d.saps = saps
+	}
+	return devices
 }
 
 // New returns a simulated meter.
@@ -95,6 +119,7 @@ func New(cfg Config) *Meter {
 		model:   newModel(cfg.Seed, cfg.Location, cfg.Start),
 		latest:  cfg.Start,
 	}
+	m.saps = []sap{{1, m.LogicalDeviceName()}}
 	for _, group := range [][]object{
 		associationObjects(), identification(), clockObjects(), energies(), powers(),
 		voltagesAndCurrents(), demands(), profiles(), services(),
