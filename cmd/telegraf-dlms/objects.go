@@ -206,7 +206,7 @@ func writePreset(file string, list []dlms_cosem.Object, text presetText) error {
 			e.Remark, e.Attribute = o.Text, 0
 		}
 		if o.OBIS == "0.0.42.0.0.255" && len(o.Text) >= 3 {
-			match.LogicalDeviceName = o.Text[:3] + "*" // the first three letters are the maker
+			match.Maker = o.Text[:3]
 		}
 		entries[i] = e
 	}

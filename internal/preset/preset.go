@@ -2,7 +2,8 @@
 // meter, as tables that requests can use.
 //
 //	[match]                              # which meters it is for; all keys optional
-//	logical_device_name = "LGZ*"         # a glob
+//	maker = "LGZ"                        # of the logical device name
+//	logical_device_name = "LGZ5*"        # a glob
 //	system_title = "4C475A*"             # likewise, of the hexadecimal digits
 //
 //	[link]                               # keys of a request, as defaults
@@ -27,6 +28,7 @@ import (
 
 // Match says which meters a preset is for. An empty text is for all.
 type Match struct {
+	Maker             string `toml:"maker"` // FLAG code of three letters, with which the name begins
 	LogicalDeviceName string `toml:"logical_device_name"`
 	SystemTitle       string `toml:"system_title"`
 }
@@ -60,6 +62,9 @@ func Load[L, I any](name, dir string, builtin fs.FS) (f File[L, I], err error) {
 	if len(f.Item) == 0 {
 		return f, fmt.Errorf("%s: it has no [[item]]", where)
 	}
+	if m := f.Match.Maker; m != "" && len(m) != makerLetters {
+		return f, fmt.Errorf("%s: match: maker %q: a code of %d letters is expected", where, m, makerLetters)
+	}
 	for _, glob := range []string{f.Match.LogicalDeviceName, f.Match.SystemTitle} {
 		if _, err := path.Match(glob, ""); err != nil {
 			return f, fmt.Errorf("%s: match: %q is no glob: %w", where, glob, err)
@@ -67,6 +72,9 @@ func Load[L, I any](name, dir string, builtin fs.FS) (f File[L, I], err error) {
 	}
 	return f, nil
 }
+
+// makerLetters is the length of a maker's FLAG code.
+const makerLetters = 3
 
 // largest is how many octets a preset may have.
 const largest = 8 << 20
@@ -107,11 +115,13 @@ func Names(builtin fs.FS) []string {
 	return files
 }
 
-// Differs says in what a meter is not one that the preset is for: its logical
+// Differs says in what a meter is not one that the preset is for: its maker or logical
 // device name, or its system title in hexadecimal digits, where they are known;
 // "" if in nothing.
 func (m Match) Differs(name, title string) string {
+	maker := name[:min(len(name), makerLetters)]
 	for _, c := range []struct{ what, glob, is string }{
+		{"maker", m.Maker, maker},
 		{"logical device name", m.LogicalDeviceName, name}, {"system title", strings.ToUpper(m.SystemTitle), strings.ToUpper(title)},
 	} {
 		if c.glob == "" || c.is == "" {

@@ -60,6 +60,7 @@ func TestLoadErrors(t *testing.T) {
 		"[[item]\n":                               file + ":2: ",
 		"\xff\xfe":                                file,
 		"[[item]]\n[match]\nsystem_title = \"[\"": file + `: match: "[" is no glob`,
+		"[[item]]\n[match]\nmaker = \"LG\"":       file + `: match: maker "LG": a code of 3 letters is expected`,
 	} {
 		require.NoError(t, os.WriteFile(file, []byte(text), 0o600))
 		_, err := Load[link, item]("p.toml", dir, builtin)
@@ -81,6 +82,10 @@ func TestDiffers(t *testing.T) {
 	require.Equal(t, `its logical device name is "ISK1", not "LGZ*"`, m.Differs("ISK1", ""))
 	require.Equal(t, `its system title is "49534B", not "4C475A*"`, m.Differs("", "49534b"))
 	require.Empty(t, Match{}.Differs("x", "y"))
+	m = Match{Maker: "LGZ"}
+	require.Empty(t, m.Differs("LGZ51282380", ""))
+	require.Equal(t, `its maker is "ISK", not "LGZ"`, m.Differs("ISK1", ""))
+	require.Equal(t, `its maker is "I", not "LGZ"`, m.Differs("I", ""))
 }
 
 func TestChoose(t *testing.T) {

@@ -27,6 +27,9 @@ func Write(w io.Writer, head []string, match Match, link [][2]string, objects []
 	}
 	if match != (Match{}) {
 		b.WriteString("\n[match]\n")
+		if match.Maker != "" {
+			fmt.Fprintf(&b, "maker = %s\n", Quote(match.Maker))
+		}
 		if match.LogicalDeviceName != "" {
 			fmt.Fprintf(&b, "logical_device_name = %s\n", Quote(match.LogicalDeviceName))
 		}
