@@ -256,16 +256,9 @@ func angle(e byte) string {
 
 // electricityGeneral are the general purpose codes of electricity, by D and E.
 func (c Code) electricityGeneral() string {
-	var s string
+	s := c.generalEntry()
 	switch c[3] {
-	case 0:
-		if c[4] <= 9 {
-			s = numbered("meter number", c[4]+1)
-		}
-	case 1:
-		s = billing(c[4])
 	case 2:
-		s = firmware(c[4])
 		if c[4] == 2 {
 			s = "time switch program number"
 		}
@@ -281,8 +274,6 @@ func (c Code) electricityGeneral() string {
 		s = entry([]string{"nominal voltage", "nominal current", "nominal frequency", "maximum current", "reference voltage power quality", "reference voltage auxiliary supply"}, c[4])
 	case 8:
 		s = entry([]string{"measurement period 1", "measurement period 2", "measurement period 3", "", "recording interval 1", "recording interval 2", "length of billing period"}, c[4])
-	case 9:
-		s = clockOf(c[4])
 	case 11:
 		s = "measurement algorithm"
 	default:

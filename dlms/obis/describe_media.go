@@ -107,24 +107,27 @@ func (c Code) gas() string {
 
 // general are the general purpose codes of a medium.
 func (c Code) general(medium string) string {
-	var s string
-	switch c[3] {
-	case 0:
-		if c[4] <= 9 {
-			s = numbered("meter number", c[4]+1)
-		}
-	case 1:
-		s = billing(c[4])
-	case 2:
-		s = firmware(c[4])
-	case 9:
-		s = clockOf(c[4])
-	default:
-	}
+	s := c.generalEntry()
 	if s == "" {
 		return ""
 	}
 	return join(medium+" "+s, c.period(), c.channel())
+}
+
+// generalEntry are the general purpose codes that all media share, by D and E.
+func (c Code) generalEntry() string {
+	switch {
+	case c[3] == 0 && c[4] <= 9:
+		return numbered("meter number", c[4]+1)
+	case c[3] == 1:
+		return billing(c[4])
+	case c[3] == 2:
+		return firmware(c[4])
+	case c[3] == 9:
+		return clockOf(c[4])
+	default:
+		return ""
+	}
 }
 
 // special are the service entries of a medium.
