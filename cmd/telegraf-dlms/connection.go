@@ -3,6 +3,7 @@ package main
 import (
 	"context"
 	"flag"
+	"fmt"
 	"strconv"
 )
 
@@ -107,4 +108,12 @@ func connectionSettings(ctx context.Context, fs *flag.FlagSet) (map[string]any, 
 		}
 	}
 	return out, nil
+}
+
+// misused tells each mistake in the flags of a command that reads a meter.
+func (c *command) misused(s streams, err error) int {
+	for _, e := range parts(err) {
+		fmt.Fprintf(s.err, "%s: %s\n", c.title(), flagError(e))
+	}
+	return exitUsage
 }

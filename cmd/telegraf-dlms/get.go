@@ -28,12 +28,7 @@ func runGet(ctx context.Context, c *command, s streams, args []string) int {
 	if err != nil {
 		return exitFor(err)
 	}
-	fail := func(err error) int {
-		for _, e := range parts(err) {
-			fmt.Fprintf(s.err, "%s: %s\n", c.title(), flagError(e))
-		}
-		return exitUsage
-	}
+	fail := func(err error) int { return c.misused(s, err) }
 	if *format != "table" && *format != "json" {
 		return fail(fmt.Errorf("-format %q: allowed are table and json", *format))
 	}

@@ -33,12 +33,7 @@ func runObjects(ctx context.Context, c *command, s streams, args []string) int {
 	if err != nil {
 		return exitFor(err)
 	}
-	fail := func(err error) int {
-		for _, e := range parts(err) {
-			fmt.Fprintf(s.err, "%s: %s\n", c.title(), flagError(e))
-		}
-		return exitUsage
-	}
+	fail := func(err error) int { return c.misused(s, err) }
 	write, known := map[string]func(io.Writer, []dlms_cosem.Object, int){"table": writeObjects, "json": writeObjectsJSON, "csv": writeObjectsCSV}[*format]
 	switch {
 	case !known:

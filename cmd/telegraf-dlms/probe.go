@@ -32,12 +32,7 @@ func runProbe(ctx context.Context, c *command, s streams, args []string) int {
 	if err != nil {
 		return exitFor(err)
 	}
-	fail := func(err error) int {
-		for _, e := range parts(err) {
-			fmt.Fprintf(s.err, "%s: %s\n", c.title(), flagError(e))
-		}
-		return exitUsage
-	}
+	fail := func(err error) int { return c.misused(s, err) }
 	if *most <= 0 {
 		return fail(fmt.Errorf("-max-time %s: must be more than 0", *most))
 	}

@@ -64,16 +64,25 @@ func (s *session) getNormal(q *xdlms.GetRequest) []byte {
 	return s.inBlocks(q.InvokeID, value)
 }
 
-// getList reads several attributes.
-func (s *session) getList(q *xdlms.GetRequest) []byte {
-	n := len(q.Attributes)
-	s.m.count(func(c *Counters) { c.Lists++; c.Items += n })
-	s.transfer = transfer{}
+// refuseList is the answer to a list of n that the meter does not take, else nil.
+func (s *session) refuseList(n int) []byte {
 	switch limit := s.m.cfg.ListMax; {
 	case s.m.cfg.NoLists || !s.conformance.Has(xdlms.ConformanceMultipleReferences):
 		return s.exception(xdlms.ServiceNotAllowed, xdlms.ServiceNotSupported)
 	case limit > 0 && n > limit:
 		return s.exception(xdlms.ServiceNotAllowed, xdlms.OperationNotPossible)
+	default:
+		return nil
+	}
+}
+
+// getList reads several attributes.
+func (s *session) getList(q *xdlms.GetRequest) []byte {
+	n := len(q.Attributes)
+	s.m.count(func(c *Counters) { c.Lists++; c.Items += n })
+	s.transfer = transfer{}
+	if refusal := s.refuseList(n); refusal != nil {
+		return refusal
 	}
 	if s.m.faults.take(func(f *Faults) *int { return &f.SingleForm }) {
 		s.reply = xdlms.AppendGetResponseError(s.reply[:0], q.InvokeID, xdlms.OtherReason)

@@ -93,11 +93,8 @@ func (s *session) readRequest(apdu []byte) []byte {
 	s.transfer = transfer{}
 	if n > 1 {
 		s.m.count(func(c *Counters) { c.Lists++; c.Items += n })
-		switch limit := s.m.cfg.ListMax; {
-		case s.m.cfg.NoLists || !s.conformance.Has(xdlms.ConformanceMultipleReferences):
-			return s.exception(xdlms.ServiceNotAllowed, xdlms.ServiceNotSupported)
-		case limit > 0 && n > limit:
-			return s.exception(xdlms.ServiceNotAllowed, xdlms.OperationNotPossible)
+		if refusal := s.refuseList(n); refusal != nil {
+			return refusal
 		}
 		if s.m.faults.take(func(f *Faults) *int { return &f.ShortLists }) {
 			n--

@@ -18,7 +18,7 @@ func ParseGateway(network int, device string) (*xdlms.Gateway, error) {
 	g := &xdlms.Gateway{Network: uint8(network), Device: []byte(device)}
 	if digits, ok := strings.CutPrefix(device, "hex:"); ok {
 		var err error
-		if g.Device, err = hex.DecodeString(strings.NewReplacer(" ", "", ":", "").Replace(digits)); err != nil {
+		if g.Device, err = hexOctets(digits); err != nil {
 			return nil, errors.New(`after "hex:" an even number of hexadecimal digits is expected`)
 		}
 	}

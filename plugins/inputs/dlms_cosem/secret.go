@@ -45,7 +45,7 @@ func (s Secret) Get() ([]byte, error) {
 	case kind == "text":
 		return []byte(rest), nil
 	case kind == "hex":
-		b, err := hex.DecodeString(strings.NewReplacer(" ", "", ":", "").Replace(rest))
+		b, err := hexOctets(rest)
 		if err != nil {
 			return nil, errors.New(`after "hex:" an even number of hexadecimal digits is expected; a password that really begins so is written "text:hex:..."`)
 		}
@@ -79,4 +79,9 @@ func readSecretFile(path string) ([]byte, error) {
 		b = b[:n-1]
 	}
 	return b, nil
+}
+
+// hexOctets reads hexadecimal digits, with blanks or colons between them.
+func hexOctets(digits string) ([]byte, error) {
+	return hex.DecodeString(strings.NewReplacer(" ", "", ":", "").Replace(digits))
 }
