@@ -21,7 +21,7 @@ const (
 	Wrapper Framing = 2 // IEC 62056-47: TCP and UDP, port 4059
 )
 
-var framingNames = [...]string{HDLC: "HDLC", Wrapper: "wrapper"}
+var framingNames = [...]string{HDLC: "HDLC", Wrapper: "wrapper", MBus: "M-Bus", Bare: "no frame", Text: "text"}
 
 // String is the framing's name.
 func (f Framing) String() string {

@@ -28,6 +28,7 @@ func runDump(ctx context.Context, c *command, s streams, args []string) int {
 	count := fs.Int("count", 0, "exit after `N` finished runs")
 	request := fs.String("request", "", "run only the request of this `NAME`")
 	poll := fs.Duration("poll_interval", dumpInterval, "`time` between gather ticks; 0 is off")
+	recordTo := fs.String("record", "", "write the raw traffic of all links to `FILE`, a new one; passwords are in it")
 	if _, err := c.parse(fs, args, 0, 0, s.err); err != nil {
 		return exitFor(err)
 	}
@@ -44,14 +45,18 @@ func runDump(ctx context.Context, c *command, s streams, args []string) int {
 	default:
 	}
 	d, ok := file.loadRequest(*request, log)
-	switch {
-	case !ok:
+	if !ok {
 		return exitUsage
-	case *once:
-		return dumpOnce(ctx, d, s.out, log)
-	default:
-		return dumpOn(ctx, d, *poll, *count, s.out, log)
 	}
+	end, err := recordLinks(d, *recordTo, log)
+	if err != nil {
+		log.Errorf("-record: %v", err)
+		return exitUsage
+	}
+	if *once {
+		return end(dumpOnce(ctx, d, s.out, log))
+	}
+	return end(dumpOn(ctx, d, *poll, *count, s.out, log))
 }
 
 // loadRequest loads the configuration and, if a name is given, leaves out the

@@ -34,6 +34,7 @@ type simulateFlags struct {
 	gatewayDevice            string
 	maxInfo, maxPDU          int
 	awkward                  bool
+	replay                   replayFlags
 }
 
 // runSimulate plays a meter until it is interrupted.
@@ -56,8 +57,12 @@ func runSimulate(ctx context.Context, c *command, s streams, args []string) int 
 	fs.IntVar(&f.maxInfo, "max_info", dlmstest.DefaultMaxInfo, "`OCTETS` of the largest HDLC information field")
 	fs.IntVar(&f.maxPDU, "max_pdu", dlmstest.DefaultMaxPDU, "`OCTETS` of the largest APDU")
 	fs.BoolVar(&f.awkward, "awkward", false, "play a meter with short frames, no lists, denied attributes and slow answers")
+	f.replay.register(fs)
 	if _, err := c.parse(fs, args, 0, 0, s.err); err != nil {
 		return exitFor(err)
+	}
+	if isReplay(fs) {
+		return f.runReplay(ctx, c, fs, s)
 	}
 	cfg, err := f.config(ctx, fs)
 	if err != nil {
@@ -117,27 +122,14 @@ func (f *simulateFlags) config(ctx context.Context, fs *flag.FlagSet) (dlmstest.
 		}
 		f.framing = dlmstest.FramingHDLC
 		cfg.Framing = f.framing
-		if err := inRange("-baud_rate", f.baudRate, 300, 4000000); err != nil {
+		if err := f.checkPort(port); err != nil {
 			return cfg, err
-		}
-		if port == "" {
-			return cfg, fmt.Errorf("-listen %q: the name of a port is missing", f.listen)
 		}
 		return f.checkServer(ctx, fs, cfg)
 	}
-	for _, name := range []string{"protocol_mode", "baud_rate"} {
-		if isSet(fs, name) {
-			return cfg, fmt.Errorf("-%s is of no use without a serial port: -listen file:///dev/ttyUSB0", name)
-		}
-	}
-	network, address := f.network()
-	if network != "tcp" && network != "udp" {
-		return cfg, fmt.Errorf("-listen %q: allowed are HOST:PORT, tcp://HOST:PORT and udp://HOST:PORT", f.listen)
-	}
-	if _, port, err := net.SplitHostPort(address); err != nil {
-		return cfg, fmt.Errorf("-listen %q: HOST:PORT is expected, as in 127.0.0.1:4059", f.listen)
-	} else if _, err := strconv.ParseUint(port, 10, 16); err != nil {
-		return cfg, fmt.Errorf("-listen %q: port %q is not a number from 0 to 65535", f.listen, port)
+	network, err := f.checkNetwork(fs)
+	if err != nil {
+		return cfg, err
 	}
 	if network == "udp" && f.framing == dlmstest.FramingHDLC {
 		return cfg, errors.New("-framing hdlc does not go over UDP")
@@ -146,6 +138,33 @@ func (f *simulateFlags) config(ctx context.Context, fs *flag.FlagSet) (dlmstest.
 		return cfg, errors.New("-referencing sn does not go over UDP")
 	}
 	return f.checkServer(ctx, fs, cfg)
+}
+
+// checkNetwork checks -listen if it is no serial port.
+func (f *simulateFlags) checkNetwork(fs *flag.FlagSet) (network string, err error) {
+	for _, name := range []string{"protocol_mode", "baud_rate"} {
+		if isSet(fs, name) {
+			return "", fmt.Errorf("-%s is of no use without a serial port: -listen file:///dev/ttyUSB0", name)
+		}
+	}
+	network, address := f.network()
+	if network != "tcp" && network != "udp" {
+		return "", fmt.Errorf("-listen %q: allowed are HOST:PORT, tcp://HOST:PORT and udp://HOST:PORT", f.listen)
+	}
+	if _, port, err := net.SplitHostPort(address); err != nil {
+		return "", fmt.Errorf("-listen %q: HOST:PORT is expected, as in 127.0.0.1:4059", f.listen)
+	} else if _, err := strconv.ParseUint(port, 10, 16); err != nil {
+		return "", fmt.Errorf("-listen %q: port %q is not a number from 0 to 65535", f.listen, port)
+	}
+	return network, nil
+}
+
+// checkPort checks the flags of a serial port.
+func (f *simulateFlags) checkPort(name string) error {
+	if name == "" {
+		return fmt.Errorf("-listen %q: the name of a port is missing", f.listen)
+	}
+	return inRange("-baud_rate", f.baudRate, 300, 4000000)
 }
 
 // checkServer checks the flags that do not depend on where the meter is.

@@ -147,10 +147,8 @@ func variableEnd(b []byte, off int) (int, error) {
 	t := Tag(b[off])
 	switch t {
 	case TagOctetString, TagVisibleString, TagUTF8String, TagBitString:
-	case TagCompactArray,
-		TagDeltaInteger, TagDeltaLong, TagDeltaDoubleLong,
-		TagDeltaUnsigned, TagDeltaLongUnsigned, TagDeltaDoubleLongUnsigned:
-		return off, errBad(off, "type %v (%d) is not supported", t, uint8(t))
+	case TagCompactArray:
+		return compactEnd(b, off)
 	default:
 		return off, errBad(off, "no data type has the tag %d (0x%02x)", uint8(t), uint8(t))
 	}

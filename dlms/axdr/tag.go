@@ -115,5 +115,13 @@ var fixedSize = [256]uint8{
 	TagDateTime:           1 + dateTimeSize,
 	TagDate:               1 + dateSize,
 	TagTime:               1 + timeSize,
-	TagDontCare:           1,
+
+	TagDeltaInteger:            2,
+	TagDeltaLong:               3,
+	TagDeltaDoubleLong:         5,
+	TagDeltaUnsigned:           2,
+	TagDeltaLongUnsigned:       3,
+	TagDeltaDoubleLongUnsigned: 5,
+
+	TagDontCare: 1,
 }

@@ -113,6 +113,12 @@ func (c ClassID) String() string {
 	}
 }
 
+// Known reports whether the standard defines the class.
+func (c ClassID) Known() bool {
+	_, ok := classNames[c]
+	return ok
+}
+
 var classNames = map[ClassID]string{ //nolint:gosec // G101 takes "token" for a secret
 	Data:                    "Data",
 	Register:                "Register",

@@ -96,7 +96,7 @@ func TestCaptureObjectsFaults(t *testing.T) {
 		"0101 0204 120003 09060100010800FF 0F02 0900":             "capture_objects, column 1: data octet 17: want an integer, got octet-string",
 		"0101 0204 120003 09060100010800FF 0F02 120000 00":        "capture_objects: 1 octets after the end of the element",
 		"01847FFFFFFF 0204 120003 09060100010800FF 0F02 120000":   "capture_objects: data octet 0: array of 2147483647 elements with 18 octets left: unexpected EOF",
-		"0101 0205 120003 09060100010800FF 0F02 120000 13":        "capture_objects, column 1: data octet 20: type compact-array (19) is not supported",
+		"0101 0205 120003 09060100010800FF 0F02 120000 13":        "capture_objects, column 1: data octet 21: type description is cut short: unexpected EOF",
 		"0103 0204 120003 09060100010800FF 0F02 120000 0204 1101": "capture_objects, column 2: data octet 20: structure of 4 elements with 2 octets left: unexpected EOF",
 	} {
 		_, err := cosem.ParseCaptureObjects(octets(t, hex))

@@ -13,22 +13,24 @@ type Unit uint8
 
 // Units that programs name. All others have their number in the standard.
 const (
-	UnitSecond     Unit = 7
-	UnitDegree     Unit = 8
-	UnitCelsius    Unit = 9
-	UnitCubicMetre Unit = 13
-	UnitWatt       Unit = 27
-	UnitVA         Unit = 28
-	UnitVar        Unit = 29
-	UnitWattHour   Unit = 30
-	UnitVAHour     Unit = 31
-	UnitVarHour    Unit = 32
-	UnitAmpere     Unit = 33
-	UnitVolt       Unit = 35
-	UnitHertz      Unit = 44
-	UnitPercent    Unit = 56
-	UnitUndefined  Unit = 0 // not in the standard; meters send it for "none"
-	UnitNone       Unit = 255
+	UnitSecond            Unit = 7
+	UnitDegree            Unit = 8
+	UnitCelsius           Unit = 9
+	UnitCubicMetre        Unit = 13
+	UnitCubicMetrePerHour Unit = 15
+	UnitJoule             Unit = 25
+	UnitWatt              Unit = 27
+	UnitVA                Unit = 28
+	UnitVar               Unit = 29
+	UnitWattHour          Unit = 30
+	UnitVAHour            Unit = 31
+	UnitVarHour           Unit = 32
+	UnitAmpere            Unit = 33
+	UnitVolt              Unit = 35
+	UnitHertz             Unit = 44
+	UnitPercent           Unit = 56
+	UnitUndefined         Unit = 0 // not in the standard; meters send it for "none"
+	UnitNone              Unit = 255
 )
 
 // Symbol returns the symbol of the unit in ASCII, for example "Wh" or "m3/h";
@@ -42,6 +44,19 @@ func (u Unit) Symbol() string {
 		return s
 	}
 	return "unit_" + strconv.Itoa(int(u))
+}
+
+// ParseUnit returns the first unit with that symbol; "" is [UnitNone].
+func ParseUnit(symbol string) (Unit, bool) {
+	if symbol == "" {
+		return UnitNone, true
+	}
+	for u, s := range unitSymbols {
+		if s == symbol {
+			return Unit(u), true
+		}
+	}
+	return UnitNone, false
 }
 
 // String returns the symbol, or "none".

@@ -12,6 +12,13 @@
 //	[[item]]                             # as in a request
 //	name = "active_energy_import_total"
 //	obis = "1.0.1.8.0.255"
+//
+//	[[list]]                             # pushes that do not say what their values are
+//	leading = "KFM_001"                  # all that is stated must fit; see List
+//	elements = 13
+//	[[list.item]]
+//	index = 4                            # the place of the value, from 1
+//	obis = "1.0.1.7.0.255"
 package preset
 
 import (
@@ -35,9 +42,31 @@ type Match struct {
 
 // File is a preset: L are the keys of a link, I those of an item.
 type File[L, I any] struct {
-	Match Match `toml:"match"`
-	Link  L     `toml:"link"`
-	Item  []I   `toml:"item"`
+	Match Match     `toml:"match"`
+	Link  L         `toml:"link"`
+	Item  []I       `toml:"item"`
+	List  []List[I] `toml:"list"`
+}
+
+// List says what the values of a push are that does not tell it, or not all of
+// it: no OBIS codes, or no scalers. It is for those that fit everything stated.
+type List[I any] struct {
+	Elements int    `toml:"elements"` // of the outermost list; 0: any number
+	Types    string `toml:"types"`    // a letter for the type of each, ? for any
+	Leading  string `toml:"leading"`  // a glob for the first element as text
+	First    string `toml:"first"`    // the first element, if it is an OBIS code
+	Item     []I    `toml:"item"`
+	// Automatic says that it is used without its preset being named. By default
+	// it is, if its first element tells which list it is.
+	Automatic *bool `toml:"automatic"`
+}
+
+// Auto reports whether the list is used without its preset being named.
+func (l *List[I]) Auto() bool {
+	if l.Automatic != nil {
+		return *l.Automatic
+	}
+	return l.Leading != "" || l.First != ""
 }
 
 // Load reads the preset of that name: a file, given absolutely or relative to
@@ -59,8 +88,8 @@ func Load[L, I any](name, dir string, builtin fs.FS) (f File[L, I], err error) {
 	if unknown := meta.Undecoded(); len(unknown) > 0 {
 		return f, fmt.Errorf("%s: unknown key %s", where, unknown[0])
 	}
-	if len(f.Item) == 0 {
-		return f, fmt.Errorf("%s: it has no [[item]]", where)
+	if len(f.Item) == 0 && len(f.List) == 0 {
+		return f, fmt.Errorf("%s: it has no [[item]], and no [[list]]", where)
 	}
 	if m := f.Match.Maker; m != "" && len(m) != makerLetters {
 		return f, fmt.Errorf("%s: match: maker %q: a code of %d letters is expected", where, m, makerLetters)

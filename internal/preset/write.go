@@ -76,14 +76,10 @@ func writeObject(b *strings.Builder, o *Entry, taken map[string]bool) {
 	}
 }
 
-// slug makes a name of the words for an object that no other has.
-func slug(o *Entry, taken map[string]bool) string {
-	text := o.Name
-	if text == "" || strings.HasSuffix(text, " specific") {
-		text = "obis " + o.OBIS
-	}
+// Slug makes a name of words: active_energy_import of "Active energy, import".
+func Slug(words string) string {
 	var b strings.Builder
-	for _, r := range strings.ToLower(text) {
+	for _, r := range strings.ToLower(words) {
 		switch {
 		case r < unicode.MaxASCII && (unicode.IsLetter(r) || unicode.IsDigit(r)):
 			b.WriteRune(r)
@@ -92,7 +88,16 @@ func slug(o *Entry, taken map[string]bool) string {
 		default:
 		}
 	}
-	name := strings.Trim(b.String(), "_")
+	return strings.Trim(b.String(), "_")
+}
+
+// slug makes a name of the words for an object that no other has.
+func slug(o *Entry, taken map[string]bool) string {
+	text := o.Name
+	if text == "" || strings.HasSuffix(text, " specific") {
+		text = "obis " + o.OBIS
+	}
+	name := Slug(text)
 	for unique, n := name, 2; ; n++ {
 		if !taken[unique] {
 			taken[unique] = true

@@ -42,7 +42,7 @@ func checkSettings(sc scope, s *Settings) {
 			sc.bad("endpoint", strconv.Quote(s.Endpoint), "%v", err)
 		}
 	}
-	sc.oneOf("framing", s.Framing, "auto", "hdlc", "wrapper")
+	sc.oneOf("framing", s.Framing, "auto", "hdlc", "wrapper", "mbus")
 	sc.oneOf("link", s.Link, "auto", "local", "gsm", "nbiot")
 	checkDuration(sc, "reply_timeout", s.ReplyTimeout, 1, 24*time.Hour)
 	checkDuration(sc, "inter_octet_timeout", s.InterOctetTimeout, 1, time.Hour)
@@ -70,6 +70,7 @@ func checkSettings(sc scope, s *Settings) {
 	checkSerial(sc, s)
 	checkGateway(sc, s)
 	checkSignOn(sc, s)
+	checkListen(sc, s)
 	checkLimits(sc, s)
 	sc.oneOf("method", s.Method, "gather", "once", "polling", "times", "cron", "event")
 	checkDuration(sc, "misfire_grace", s.MisfireGrace, 0, 24*time.Hour)
@@ -202,7 +203,12 @@ func buildLink(sc requestScope, s *Settings, r *request) {
 	} else if e, err := parseEndpoint(s.Endpoint); err == nil {
 		r.endpoint, known = e, true
 	}
+	r.passive = s.SendRequests != nil && !*s.SendRequests
 	switch {
+	case r.passive:
+		r.framing = heardFraming(s.Framing)
+	case s.Framing == "mbus":
+		sc.bad("framing", `"mbus"`, "M-Bus is listened to only: set send_requests = false")
 	case s.Framing == "hdlc":
 		r.framing = dlms.HDLC
 		if known && r.endpoint.network == "udp" {
@@ -232,6 +238,7 @@ func buildLink(sc requestScope, s *Settings, r *request) {
 	if r.association.short = s.Referencing == "sn"; r.association.short && known && r.endpoint.network == "udp" {
 		sc.bad("referencing", `"sn"`, "not over UDP: an answer in short names does not tell what it answers, so that one which comes late would be taken for another: use tcp://")
 	}
+	buildListen(sc, s, r)
 	buildSerial(sc, s, r)
 	buildSignOn(sc, s, r)
 	buildLimits(s, r)

@@ -6,6 +6,7 @@ import (
 	"context"
 	_ "embed"
 	"fmt"
+	"net"
 	"strconv"
 	"sync"
 	"sync/atomic"
@@ -47,6 +48,11 @@ type DLMS struct {
 	// nil is the network. It may be called by several goroutines at once.
 	Dial func(ctx context.Context, endpoint string) (dlms.Transport, error) `toml:"-"`
 
+	// Listen and ListenPacket open a port for meters that connect or send to us;
+	// nil is the network.
+	Listen       func(ctx context.Context, address string) (net.Listener, error)   `toml:"-"`
+	ListenPacket func(ctx context.Context, address string) (net.PacketConn, error) `toml:"-"`
+
 	// OnRun, if set, is called after each finished run of a device, its metrics
 	// being with the accumulator. It may be called by several goroutines at once.
 	OnRun func(Run) `toml:"-"`
@@ -56,6 +62,8 @@ type DLMS struct {
 	slots    chan struct{} // connections being opened
 
 	links  []*link
+	guests guests
+	floors floors
 	live   atomic.Pointer[[]*link] // the same between Start and Stop, for Trigger
 	cancel context.CancelFunc
 
@@ -97,6 +105,16 @@ func (d *DLMS) Init() error {
 	if d.Dial == nil {
 		d.Dial = Dial
 	}
+	if d.Listen == nil {
+		d.Listen = func(ctx context.Context, address string) (net.Listener, error) {
+			return (&net.ListenConfig{}).Listen(ctx, "tcp", address)
+		}
+	}
+	if d.ListenPacket == nil {
+		d.ListenPacket = func(ctx context.Context, address string) (net.PacketConn, error) {
+			return (&net.ListenConfig{}).ListenPacket(ctx, "udp", address)
+		}
+	}
 	d.slots = make(chan struct{}, dialsAtOnce)
 	d.requests = nil
 	p, start := &problems{}, time.Now()
@@ -125,11 +143,28 @@ func (d *DLMS) Init() error {
 	for _, w := range p.warnings { // beside mistakes, too: they may be what led to them
 		d.Log.Warn(w)
 	}
+	d.checkShared(p)
 	if err := p.err(); err != nil {
 		d.requests = nil
 		return err
 	}
 	return nil
+}
+
+// checkShared reports endpoints at which we both listen only and ask.
+func (d *DLMS) checkShared(p *problems) {
+	first := map[endpoint]*request{}
+	for i, r := range d.requests {
+		before := first[r.endpoint]
+		switch {
+		case before == nil:
+			first[r.endpoint] = r
+		case before.passive != r.passive && !r.endpoint.listening():
+			sc := scope{p: p, path: fmt.Sprintf("request[%d]", i), request: strconv.Quote(r.name)}
+			sc.missing("send_requests", "request %q has the same endpoint, and either both listen or none: set it alike", before.name)
+		default:
+		}
+	}
 }
 
 // anyLow reports whether a request logs in with a password.
@@ -159,6 +194,9 @@ func (d *DLMS) Start(acc telegraf.Accumulator) error {
 		l.begin(now, len(d.links))
 		d.running.Go(func() { l.loop(ctx) })
 	}
+	for _, l := range d.newListeners(d.out, nil) {
+		d.running.Go(func() { l.run(ctx) })
+	}
 	d.live.Store(&d.links)
 	if d.wants(schedule.Gather) {
 		d.running.Go(func() { d.watchTicks(ctx) })
@@ -169,7 +207,7 @@ func (d *DLMS) Start(acc telegraf.Accumulator) error {
 // wants reports whether an enabled request has that method.
 func (d *DLMS) wants(m schedule.Method) bool {
 	for _, r := range d.requests {
-		if r.enabled && r.schedule.Method == m {
+		if r.enabled && !r.passive && r.schedule.Method == m {
 			return true
 		}
 	}
@@ -197,6 +235,7 @@ func (d *DLMS) Gather(telegraf.Accumulator) error {
 	for _, l := range d.links {
 		l.tick(now)
 	}
+	d.guests.each(func(l *link) { l.tick(now) })
 	return nil
 }
 
@@ -232,7 +271,7 @@ func (d *DLMS) newLinks(out *output, only func(*request) bool) []*link {
 	var links []*link
 	byEndpoint := map[endpoint]*link{}
 	for _, r := range d.requests {
-		if only != nil && !only(r) || only == nil && !r.enabled {
+		if r.passive || r.endpoint.listening() || only != nil && !only(r) || only == nil && !r.enabled {
 			continue
 		}
 		l := byEndpoint[r.endpoint]

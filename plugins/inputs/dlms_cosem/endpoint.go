@@ -19,7 +19,7 @@ const wrapperPort = "4059"
 
 // endpoint is where a link goes. Two that are equal are the same link.
 type endpoint struct {
-	network string // "tcp", "udp", "file" or "rfc2217"
+	network string // "tcp", "udp", "file", "rfc2217", "tcp-listen" or "udp-listen"
 	address string // host:port, normalised, or the name of a serial port; also the tag source
 }
 
@@ -29,11 +29,20 @@ func (e endpoint) local() bool { return e.network == "file" }
 // serial reports whether it is a serial port, whose characters can be set.
 func (e endpoint) serial() bool { return e.local() || e.network == "rfc2217" }
 
+// listening reports whether meters come to us there.
+func (e endpoint) listening() bool { return e.network == tcpListen || e.network == udpListen }
+
+const (
+	tcpListen = "tcp-listen"
+	udpListen = "udp-listen"
+)
+
 func (e endpoint) String() string { return e.network + "://" + e.address }
 
-const endpointsSupported = "supported are tcp://HOST:PORT, udp://HOST:PORT, file:///dev/ttyUSB0 or file://COM3 for serial ports, and rfc2217://HOST:PORT for those of serial servers"
+const endpointsSupported = "supported are tcp://HOST:PORT, udp://HOST:PORT, file:///dev/ttyUSB0 or file://COM3 for serial ports, rfc2217://HOST:PORT for those of serial servers, and tcp-listen://ADDR:PORT and udp-listen://ADDR:PORT for meters that push or dial in"
 
-// parseEndpoint reads tcp://HOST:PORT, udp://HOST:PORT, rfc2217://HOST:PORT or file://PORT.
+// parseEndpoint reads tcp://HOST:PORT, udp://HOST:PORT, rfc2217://HOST:PORT,
+// tcp-listen://ADDR:PORT, udp-listen://ADDR:PORT or file://PORT.
 func parseEndpoint(s string) (endpoint, error) {
 	network, rest, ok := strings.Cut(s, "://")
 	if !ok {
@@ -41,11 +50,9 @@ func parseEndpoint(s string) (endpoint, error) {
 	}
 	network = strings.ToLower(network)
 	switch network {
-	case "tcp", "udp", "rfc2217":
+	case "tcp", "udp", "rfc2217", tcpListen, udpListen:
 	case "file":
 		return parsePort(rest)
-	case "tcp-listen", "udp-listen":
-		return endpoint{}, fmt.Errorf("%s:// is not supported: %s", network, endpointsSupported)
 	default:
 		return endpoint{}, fmt.Errorf("unknown scheme %q: %s", cleanText(network), endpointsSupported)
 	}
@@ -62,11 +69,12 @@ func parseEndpoint(s string) (endpoint, error) {
 		}
 		return endpoint{}, fmt.Errorf("not a host and port (an IPv6 address needs brackets): %s", endpointsSupported)
 	}
-	if host == "" {
+	listens := network == tcpListen || network == udpListen
+	if host == "" && !listens {
 		return endpoint{}, fmt.Errorf("the host is missing: %s", endpointsSupported)
 	}
 	n, err := strconv.ParseUint(port, 10, 16)
-	if err != nil || n == 0 {
+	if err != nil || n == 0 && !listens {
 		return endpoint{}, fmt.Errorf("port %q: a number from 1 to 65535 is expected", port)
 	}
 	return endpoint{network: network, address: net.JoinHostPort(strings.ToLower(host), strconv.FormatUint(n, 10))}, nil
@@ -100,6 +108,9 @@ func Dial(ctx context.Context, address string) (dlms.Transport, error) {
 	e, err := parseEndpoint(address)
 	if err != nil {
 		return nil, err
+	}
+	if e.listening() {
+		return nil, fmt.Errorf("%s: meters come to us there, it cannot be connected to", e)
 	}
 	if e.local() {
 		return serial.Open(e.address, serial.Settings{})

@@ -30,6 +30,10 @@ type item struct {
 	exponent  int     // decimal part of scale, added to the scaler
 	factor    float64 // the rest of scale
 	meterTime bool    // timestamp = "meter"
+
+	placed   bool // of a push: it is known by its place only, obis is none
+	standard bool // of a push: nothing is configured for it
+	fallback bool // of a push: scaler and unit count only where the meter sends none
 }
 
 // valueAttribute reports whether the attribute of a class is one that the

@@ -15,8 +15,9 @@ type link struct {
 	out      *output
 	health   map[deviceKey]*health
 	memories map[string]*memory
-	resident bool  // it runs for long, not once
-	call     *call // what is open; nil: nothing
+	resident bool   // it runs for long, not once
+	call     *call  // what is open; nil: nothing
+	guest    *guest // a meter that has dialed in; nil: we connect
 
 	unsettled bool // something may still come on a serial line
 
@@ -152,6 +153,11 @@ func (l *link) pass(ctx context.Context, r *request, st *station, o *outcome, sk
 }
 
 func (l *link) report(r *request, dev *device, res result) {
+	if l.guest != nil && res == resultSuccess {
+		l.guest.host.mu.Lock()
+		l.guest.host.served(r)
+		l.guest.host.mu.Unlock()
+	}
 	if l.d.OnRun != nil {
 		l.d.OnRun(Run{Request: r.name, Address: dev.tag, Result: res.String()})
 	}

@@ -68,6 +68,9 @@ func deviceTags(r *request, dev *device) map[string]string {
 	if dev.tag != "" {
 		tags["address"] = dev.tag
 	}
+	if dev.id != "" {
+		tags["device"] = dev.id
+	}
 	if r.logical != 1 {
 		tags["logical"] = strconv.Itoa(int(r.logical))
 	}
@@ -100,15 +103,18 @@ func (add adder) addValues(r *request, dev *device, run *outcome) {
 // setItemTags sets the tags of one value in place of those of another. Class
 // and attribute are only there if they are not what everybody would expect.
 func setItemTags(tags map[string]string, it *item, x *reading) {
-	attribute, class := "", ""
+	attribute, class, code := "", "", it.obis.String()
+	if it.placed {
+		code = ""
+	}
 	if it.id != 2 {
 		attribute = strconv.Itoa(int(it.id))
 	}
-	if x.class != it.usual {
+	if x.class != it.usual && !it.placed {
 		class = strconv.Itoa(int(x.class))
 	}
 	for _, tag := range [...][2]string{
-		{"obis", it.obis.String()}, {"name", it.name}, {"unit", x.unit}, {"attribute", attribute}, {"class", class},
+		{"obis", code}, {"name", it.name}, {"unit", x.unit}, {"attribute", attribute}, {"class", class},
 	} {
 		if tag[1] != "" {
 			tags[tag[0]] = tag[1]

@@ -35,8 +35,9 @@ func (d *DLMS) RunOnce(ctx context.Context, acc telegraf.Accumulator, name strin
 	defer d.openState()()
 	out := newOutput(acc)
 	defer out.close()
-	links := d.newLinks(out, func(r *request) bool { return r.enabled && (name == "" || r.name == name) })
-	if len(links) == 0 {
+	wanted := func(r *request) bool { return r.enabled && (name == "" || r.name == name) }
+	links, listeners := d.newLinks(out, wanted), d.newListeners(out, wanted)
+	if len(links) == 0 && len(listeners) == 0 {
 		return 0, errors.New("no request is enabled")
 	}
 	var (
@@ -44,6 +45,9 @@ func (d *DLMS) RunOnce(ctx context.Context, acc telegraf.Accumulator, name strin
 		count atomic.Int64
 	)
 	for _, l := range links {
+		wg.Go(func() { count.Add(int64(l.once(ctx))) })
+	}
+	for _, l := range listeners {
 		wg.Go(func() { count.Add(int64(l.once(ctx))) })
 	}
 	wg.Wait()

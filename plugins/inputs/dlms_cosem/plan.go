@@ -56,12 +56,15 @@ type request struct {
 
 	items []*item
 	match preset.Match // which meters the items are for
+
+	listening
 }
 
 // device is one address of a request.
 type device struct {
 	physical uint16
 	tag      string // value of the tag address; empty without a physical address
+	id       string // value of the tag device: who it was that we heard; empty where we ask
 }
 
 // buildRequest checks a request, merged with the defaults, and makes it ready.
@@ -101,6 +104,10 @@ func (d *DLMS) buildRequest(sc scope, own *Request, start time.Time) *request {
 		r.location = time.UTC
 	}
 	checkTags(sc, own.Tags)
+	if r.passive {
+		d.buildHeard(rsc, own, items, &merged, r)
+		return r
+	}
 	r.items, r.match = buildItems(sc, items, r.wide), match
 	checkNames(sc, items, r)
 	return r
@@ -151,7 +158,11 @@ func (r *request) deviceKey(d *device) deviceKey {
 // memoryKey says which device something is learned about: where it is, and as
 // which client we see it.
 func (r *request) memoryKey(d *device) string {
-	return fmt.Sprintf("%s %s %d/%d client %d%s", r.endpoint, strings.ToLower(r.framing.String()), r.logical, d.physical, r.client, r.behind())
+	who := ""
+	if d.id != "" {
+		who = " of " + d.id
+	}
+	return fmt.Sprintf("%s%s %s %d/%d client %d%s", r.endpoint, who, strings.ToLower(r.framing.String()), r.logical, d.physical, r.client, r.behind())
 }
 
 // connConfig is how the library reaches a device, beginning with what is known.

@@ -33,7 +33,12 @@ func (d *DLMS) usePreset(sc requestScope, own *Request, merged *Settings) (items
 	}
 	p := &problems{}
 	checkSettings(scope{p: p, request: strconv.Quote(own.Name)}, &file.Link)
-	buildItems(scope{p: p, request: strconv.Quote(own.Name)}, file.Item, false)
+	if len(file.Item) > 0 {
+		buildItems(scope{p: p, request: strconv.Quote(own.Name)}, file.Item, false)
+	} else if merged.SendRequests == nil || *merged.SendRequests {
+		fail("it says what pushes hold, and names nothing that could be asked for: it belongs to send_requests = false")
+		return own.Item, match
+	}
 	if err := p.err(); err != nil {
 		fail("in it: %v", err)
 		return own.Item, match

@@ -15,8 +15,16 @@ import (
 // TestShippedPresets: each can be used as it is.
 func TestShippedPresets(t *testing.T) {
 	names := preset.Names(presets.Files)
-	require.Equal(t, []string{"dsmr", "idis", "is15959", "spodes"}, names)
+	require.Equal(t, []string{"dsmr", "idis", "is15959", "kaifa-no", "kaifa-se", "kamstrup-no", "kamstrup-se", "kamstrup", "netz-noe", "spodes"}, names)
 	for _, name := range names {
+		file, err := preset.Load[Settings, Item](name, "", presets.Files)
+		require.NoError(t, err)
+		if len(file.List) > 0 { // for pushes
+			d := decodeConf(t, "[[inputs.dlms_cosem]]\nendpoint = \"tcp-listen://:0\"\nsend_requests = false\n[[inputs.dlms_cosem.request]]\nname = \"a\"\npreset = \""+name+"\"\n")
+			require.NoError(t, d.Init(), name)
+			require.Greater(t, len(d.requests[0].lists), len(file.List), "beside those that are known by themselves")
+			continue
+		}
 		d := decodeConf(t, "[[inputs.dlms_cosem]]\nendpoint = \"tcp://h:7000\"\nframing = \"hdlc\"\n[[inputs.dlms_cosem.request]]\nname = \"a\"\npreset = \""+name+"\"\n")
 		require.NoError(t, d.Init(), name)
 		require.NotEmpty(t, d.Plan()[0].Items)

@@ -64,7 +64,7 @@ func (l *link) trigger(r *request, now time.Time) bool {
 	l.mu.Lock()
 	found := false
 	for _, j := range l.queue {
-		if j.r == r {
+		if j.r.name == r.name {
 			found = true
 			j.call(now)
 		}

@@ -217,6 +217,9 @@ func (s *session) connect(ctx context.Context) (t dlms.Transport, reused bool, e
 	defer s.freeSlot()
 	ctx, cancel := context.WithTimeout(ctx, s.r.connectTimeout)
 	defer cancel()
+	if l.guest != nil {
+		return l.guest.open(), false, nil
+	}
 	t, err = l.d.Dial(ctx, l.endpoint.String())
 	if err != nil {
 		return nil, false, &connectError{endpoint: l.endpoint.address, err: err}

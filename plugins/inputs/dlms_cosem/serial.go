@@ -23,8 +23,12 @@ const (
 
 // checkSerial reports values of a serial line that are not allowed.
 func checkSerial(sc scope, s *Settings) {
-	checkNumber(sc, "baud_rate", s.BaudRate, 50, 4_000_000)
-	if s.DataBits != nil && *s.DataBits == 7 {
+	if rate, ok := s.BaudRate.value(); s.BaudRate.text != "" && s.BaudRate.text != "auto" && (!ok || rate < 50 || rate > 4_000_000) {
+		sc.bad("baud_rate", s.BaudRate.text, `out of range: 50 to 4000000 is allowed, and "auto" with send_requests = false`)
+	}
+	if listens := s.SendRequests != nil && !*s.SendRequests; listens && s.DataBits != nil {
+		checkNumber(sc, "data_bits", s.DataBits, 7, 8)
+	} else if s.DataBits != nil && *s.DataBits == 7 {
 		sc.bad("data_bits", "7", `HDLC needs all 8 bits of a character: use 8; with protocol_mode = "dlms-iec" the sign-on has 7 by itself`)
 	} else {
 		checkNumber(sc, "data_bits", s.DataBits, 8, 8)
@@ -45,7 +49,8 @@ func buildSerial(sc requestScope, s *Settings, r *request) {
 		}
 		return
 	}
-	r.line = serial.Settings{Baud: intOr0(s.BaudRate), DataBits: intOr0(s.DataBits), StopBits: intOr0(s.StopBits),
+	baud, _ := s.BaudRate.value()
+	r.line = serial.Settings{Baud: baud, DataBits: intOr0(s.DataBits), StopBits: intOr0(s.StopBits),
 		DTR: serialLine(s.DTR), RTS: serialLine(s.RTS)}
 	switch s.Parity {
 	case "even":
@@ -57,8 +62,14 @@ func buildSerial(sc requestScope, s *Settings, r *request) {
 	if r.line.RTS == serial.Send && !r.endpoint.local() {
 		sc.bad("rts", `"send"`, "a serial server turns the direction of its line by itself: set it there, and remove this key")
 	}
+	if r.findSpeed = s.BaudRate.text == "auto"; r.findSpeed && !r.passive {
+		sc.bad("baud_rate", `"auto"`, "it is found by listening only: set send_requests = false, or use the command probe, which asks at all speeds")
+	}
 	if s.Framing == "wrapper" {
 		sc.bad("framing", strconv.Quote(s.Framing), "serial ports carry HDLC: remove this key")
+	}
+	if r.passive {
+		return
 	}
 	r.framing = dlms.HDLC
 	if r.line.Baud != 0 && r.line.Baud < slowBaud && !s.ReplyTimeout.Set() {

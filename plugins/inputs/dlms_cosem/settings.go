@@ -17,7 +17,7 @@ type Settings struct {
 	Endpoint string `toml:"endpoint"`
 	Framing  string `toml:"framing"`
 
-	BaudRate *int   `toml:"baud_rate"`
+	BaudRate Number `toml:"baud_rate"`
 	DataBits *int   `toml:"data_bits"`
 	Parity   string `toml:"parity"`
 	StopBits *int   `toml:"stop_bits"`
@@ -57,6 +57,17 @@ type Settings struct {
 
 	Preset      string   `toml:"preset"`
 	PresetItems []string `toml:"preset_items"`
+
+	SendRequests         *bool    `toml:"send_requests"`
+	AssumeOrder          *bool    `toml:"assume_order"`
+	Identity             string   `toml:"identity"`
+	EncryptionKey        Secret   `toml:"encryption_key"`
+	AuthenticationKey    Secret   `toml:"authentication_key"`
+	KeysFile             string   `toml:"keys_file"`
+	AllowUnauthenticated *bool    `toml:"allow_unauthenticated"`
+	AllowedSources       []string `toml:"allowed_sources"`
+	ConfirmPush          *bool    `toml:"confirm_push"`
+	Timestamp            string   `toml:"timestamp"`
 
 	KeepOpen  string `toml:"keep_open"`
 	MaxInfo   *int   `toml:"max_info"`
@@ -144,6 +155,18 @@ func (s *Settings) inherit(d *Settings) {
 	if s.PresetItems == nil {
 		s.PresetItems = d.PresetItems
 	}
+	s.SendRequests = cmp.Or(s.SendRequests, d.SendRequests)
+	s.AssumeOrder = cmp.Or(s.AssumeOrder, d.AssumeOrder)
+	s.Identity = cmp.Or(s.Identity, d.Identity)
+	s.EncryptionKey = cmp.Or(s.EncryptionKey, d.EncryptionKey)
+	s.AuthenticationKey = cmp.Or(s.AuthenticationKey, d.AuthenticationKey)
+	s.KeysFile = cmp.Or(s.KeysFile, d.KeysFile)
+	s.AllowUnauthenticated = cmp.Or(s.AllowUnauthenticated, d.AllowUnauthenticated)
+	if s.AllowedSources == nil {
+		s.AllowedSources = d.AllowedSources
+	}
+	s.ConfirmPush = cmp.Or(s.ConfirmPush, d.ConfirmPush)
+	s.Timestamp = cmp.Or(s.Timestamp, d.Timestamp)
 	s.KeepOpen = cmp.Or(s.KeepOpen, d.KeepOpen)
 	s.MaxInfo = cmp.Or(s.MaxInfo, d.MaxInfo)
 	s.Window = cmp.Or(s.Window, d.Window)
@@ -179,6 +202,7 @@ type Request struct {
 type Item struct {
 	Name        string  `toml:"name"`
 	OBIS        string  `toml:"obis"`
+	Index       any     `toml:"index"` // 4, or "4.1": the place in a push without OBIS codes
 	Class       *int    `toml:"class"`
 	Attribute   *int    `toml:"attribute"`
 	BaseName    *int    `toml:"base_name"`

@@ -51,7 +51,7 @@ func buildSignOn(sc requestScope, s *Settings, r *request) {
 	}
 	limit := intOr0(s.MaxBaud)
 	if limit == 0 {
-		limit = intOr0(s.BaudRate)
+		limit, _ = s.BaudRate.value()
 	}
 	r.signOn = &dlms.SignOn{
 		Address: s.IECAddress, Limit: limit, Fixed: fixed,

@@ -107,6 +107,14 @@ func (d *DLMS) Trigger(name string) error {
 				}
 			}
 		}
+		if r.endpoint.listening() {
+			found := false
+			d.guests.each(func(l *link) { found = l.trigger(r, time.Now()) || found })
+			if found {
+				return nil
+			}
+			return fmt.Errorf("request %q: no meter that it is for has dialed in", name)
+		}
 		return fmt.Errorf("request %q is not running", name)
 	}
 	return fmt.Errorf("there is no request %q: there is %s", name, d.requestNames())
