@@ -180,7 +180,7 @@ func (d *Deframer) fault(err error) {
 // frame is given up, and what may stand behind its beginning is looked at.
 // Call Next afterwards. Segments go on waiting for others, see Forget.
 func (d *Deframer) Silence() {
-	if d.off < len(d.buf) {
+	if d.Waiting() {
 		d.stats.Skipped++
 		d.lastErr = fmt.Errorf("a message broke off after %d octets", len(d.buf)-d.off)
 		d.off++
@@ -188,8 +188,11 @@ func (d *Deframer) Silence() {
 	}
 }
 
-// Waiting reports whether the beginning of a frame waits for its rest.
-func (d *Deframer) Waiting() bool { return d.off < len(d.buf) }
+// Waiting reports whether the beginning of a frame waits for its rest. The flag
+// that has closed a frame, and may open the next one, does not.
+func (d *Deframer) Waiting() bool {
+	return d.off < len(d.buf) && (d.off+1 < len(d.buf) || d.buf[d.off] != hdlc.Flag)
+}
 
 // Forget gives up segments that wait for others. It returns how many messages
 // were lost by that.
@@ -346,9 +349,6 @@ func (d *Deframer) cutHDLC(b []byte) (m Message, rest []byte, err error) {
 	f, rest, err := hdlc.CutFrame(b)
 	if err != nil {
 		return m, rest, err
-	}
-	if len(rest) == 1 { // the flag that closes it; one that is shared opens the next one, which has not come
-		rest = rest[1:]
 	}
 	m.From, m.To, m.Control = f.Source, f.Destination, f.Control
 	key := direction{f.Source, f.Destination}

@@ -67,7 +67,7 @@ func writePlan(w io.Writer, file string, plan []dlms_cosem.PlannedRequest, now t
 func alike(a, b dlms_cosem.PlannedRequest) bool {
 	return a.Enabled == b.Enabled && a.Logical == b.Logical && a.Framing == b.Framing && a.Client == b.Client &&
 		a.Login == b.Login && a.Method == b.Method && a.Interval == b.Interval && a.When == b.When && a.Timezone == b.Timezone && a.Timeout == b.Timeout &&
-		a.Layout == b.Layout && slices.Equal(a.Items, b.Items)
+		a.Layout == b.Layout && a.Hears == b.Hears && slices.Equal(a.Items, b.Items)
 }
 
 // writeRequests shows requests that are alike: their names one by one, all else
@@ -95,12 +95,23 @@ func writeRequests(w io.Writer, requests []dlms_cosem.PlannedRequest, now time.T
 	if runs := p.Next(now, nextRuns); p.Enabled && len(runs) > 0 {
 		line("next", strings.Join(runTimes(runs), ", "))
 	}
-	line("speaks", fmt.Sprintf("%s, client %d, authentication %s", p.Framing, p.Client, p.Login))
-	line("address", address)
-	line("timeout", shortDuration(p.Timeout))
+	if p.Listens {
+		line("hears", p.Framing+", from "+p.Hears)
+		if len(p.Addresses) > 0 {
+			line("address", address)
+		}
+	} else {
+		line("speaks", fmt.Sprintf("%s, client %d, authentication %s", p.Framing, p.Client, p.Login))
+		line("address", address)
+		line("timeout", shortDuration(p.Timeout))
+	}
 	line("layout", p.Layout)
 	writeColumns(w, rows)
 
+	if p.Listens && len(p.Items) == 0 {
+		fmt.Fprintln(w, "    no items: all that is heard, under its standard name")
+		return
+	}
 	rows = [][]string{{"    " + count(len(p.Items), "item"), "OBIS", "ATTRIBUTE", "CLASS"}}
 	for _, it := range p.Items {
 		class := fmt.Sprintf("%d %s", it.Class, it.ClassName)
@@ -133,6 +144,8 @@ func describeMethod(p dlms_cosem.PlannedRequest) string {
 	switch p.Method {
 	case "gather":
 		return "at each gather tick: a newline on standard input, or every -poll_interval"
+	case "listen":
+		return "whenever something comes: nothing is asked"
 	case "once":
 		return "once, at start; repeated until it succeeds"
 	case "polling":

@@ -135,6 +135,10 @@ func (e *ear) deliver(t *heardTelegram) {
 	defer l.mu.Unlock()
 	h := l.device(id)
 	h.heardAt(t.at)
+	if nobody := l.devices[""]; known && id != "" && nobody != nil { // what was held back was this one's
+		h.skipped += nobody.skipped
+		delete(l.devices, "")
+	}
 	if l.quiet {
 		l.quiet = false
 		l.d.Log.Infof("%s: Telegrams are coming", l.where())

@@ -37,9 +37,11 @@ func Hint(err error) string {
 		protocol     *dlms.ProtocolError
 		gateway      *dlms.GatewayError
 	)
-	switch {
+	switch heard := heardHint(err); {
 	case err == nil:
 		return ""
+	case heard != "":
+		return heard
 	case errors.As(err, &connect):
 		return connectHint(connect)
 	case errors.As(err, &gateway):

@@ -50,27 +50,6 @@ func readCaptures(t testing.TB) (list []capture) {
 	return list
 }
 
-func readCapture(t testing.TB, id string) capture {
-	t.Helper()
-	for _, c := range readCaptures(t) {
-		if c.ID == id {
-			return c
-		}
-	}
-	require.Fail(t, "no capture "+id)
-	return capture{}
-}
-
-func (c *capture) octets(t testing.TB) (b []byte) {
-	t.Helper()
-	for _, h := range c.Hex {
-		part, err := hex.DecodeString(h)
-		require.NoError(t, err)
-		b = append(b, part...)
-	}
-	return b
-}
-
 // pipes is a port at which meters connect through pipes.
 type pipes struct {
 	conns  chan net.Conn

@@ -243,6 +243,8 @@ type PlannedRequest struct {
 	Timeout   time.Duration
 	Layout    string
 	Items     []PlannedItem
+	Listens   bool   // it asks nothing: it takes what is pushed
+	Hears     string // with Listens: from whom, and under which keys
 	schedule  schedule.Schedule
 }
 
@@ -258,7 +260,38 @@ type PlannedItem struct {
 
 // Next lists the next n runs of a request that starts now. Ticks cannot be
 // foreseen: a request with method gather has none.
-func (p PlannedRequest) Next(now time.Time, n int) []time.Time { return p.schedule.Next(now, n) }
+func (p PlannedRequest) Next(now time.Time, n int) []time.Time {
+	if p.Listens {
+		return nil
+	}
+	return p.schedule.Next(now, n)
+}
+
+// planListening says what a request that only listens does.
+func (p *PlannedRequest) planListening(r *request) {
+	p.Listens, p.Method = true, "listen"
+	if r.framing == 0 {
+		p.Framing = "any framing"
+	}
+	from := "everybody"
+	if r.identity != "" {
+		from = "devices like " + r.identity
+	}
+	switch {
+	case r.keysFile != "":
+		from += ", with the keys in " + r.keysFile
+	case r.keyed() && r.keys[1].Set():
+		from += ", with encryption and authentication key"
+	case r.keyed():
+		from += ", with an encryption key"
+	default:
+		from += ", without keys"
+	}
+	if r.unproven && r.keyed() {
+		from += "; telegrams that prove nothing are taken, too"
+	}
+	p.Hears = from
+}
 
 // Plan lists the requests in the order of the file. It is complete after Init.
 func (d *DLMS) Plan() []PlannedRequest {
@@ -282,6 +315,9 @@ func (d *DLMS) Plan() []PlannedRequest {
 		}
 		if r.wide {
 			p.Layout = "wide"
+		}
+		if r.passive {
+			p.planListening(r)
 		}
 		for _, dev := range r.devices {
 			if dev.tag != "" {

@@ -1,0 +1,78 @@
+package dlms_cosem
+
+import (
+	"errors"
+	"os"
+	"strings"
+	"syscall"
+
+	"github.com/telegraf-dlms/telegraf-dlms/dlms/push"
+	"github.com/telegraf-dlms/telegraf-dlms/dlms/security"
+)
+
+// heardHint is Hint for what is wrong with what is heard.
+func heardHint(err error) string {
+	var (
+		key    *noKeyError
+		open   *openError
+		policy *policyError
+		silent *silentError
+		quiet  *quietError
+		listen *listenError
+		body   *push.BodyError
+	)
+	switch {
+	case errors.As(err, &key):
+		if key.file != "" {
+			return "add a line title,encryption_key,authentication_key; the file is read again by itself"
+		}
+		return "set encryption_key, and authentication_key if your utility has given you two keys (they are called GUEK and GAK, GPK60 and GPK61, or EK and AK)"
+	case errors.As(err, &open):
+		return openHint(open)
+	case errors.As(err, &policy):
+		if strings.Contains(policy.what, "authentication_key") {
+			return "ask your utility for it; allow_unauthenticated = true takes telegrams whose sender is not proved"
+		}
+		return "anybody who reaches this endpoint could have sent it; if your utility sends it so, allow_unauthenticated = true takes it"
+	case errors.As(err, &silent):
+		return "look at the cable or the network of the meter; some utilities switch the customer port off after a time"
+	case errors.As(err, &quiet):
+		return quietHint(quiet)
+	case errors.As(err, &listen):
+		switch {
+		case errors.Is(err, syscall.EADDRINUSE):
+			return "another program, or another instance of this one, has the port"
+		case errors.Is(err, os.ErrPermission):
+			return "ports below 1024 need rights: choose another one, or grant CAP_NET_BIND_SERVICE"
+		default:
+			return "check the address: \"tcp-listen://:4059\" listens on all of them"
+		}
+	case errors.As(err, &body):
+		return "telegraf-dlms decode shows where it cannot be read; dump -record FILE keeps what comes"
+	default:
+		return ""
+	}
+}
+
+// openHint tells a key that was never right from one that is so no more.
+func openHint(e *openError) string {
+	switch reason := reasonOf(e.err); {
+	case reason == security.Unsupported:
+		return "ask your utility for security suite 0"
+	case reason != security.WrongKey && reason != security.WrongTag:
+		return ""
+	case !e.since.IsZero():
+		return "if it was only this one, it was damaged on its way; if it stays so, the keys may have been rolled: ask your utility"
+	case reason == security.WrongTag:
+		return "check authentication_key"
+	default:
+		return "check encryption_key, and that it is this meter's"
+	}
+}
+
+func quietHint(e *quietError) string {
+	if e.octets == 0 {
+		return "is the customer port enabled (some utilities do it on request), and the cable of the right kind? Some meters want the data request line, dtr = \"on\" or rts = \"on\""
+	}
+	return "check baud_rate and parity, or set baud_rate = \"auto\"; P1 ports are inverted and need a cable that turns them; dump -record FILE and telegraf-dlms decode show what comes"
+}
