@@ -182,3 +182,39 @@ func TestDamagedTelegrams(t *testing.T) {
 		})
 	}
 }
+
+// FuzzDeframer hears anything, in pieces: it ends, keeps no more than it may,
+// and gives nothing that was not there.
+func FuzzDeframer(f *testing.F) {
+	for _, x := range telegrams(f) {
+		f.Add(x.octets, uint8(7), true)
+		f.Add(x.octets, uint8(0), false)
+	}
+	f.Fuzz(func(t *testing.T, b []byte, size uint8, line bool) {
+		const limit = 4096
+		d := dlms.NewDeframer(dlms.DeframerConfig{Line: line, MaxAPDU: limit})
+		u := dlms.Unwrapper{MaxAPDU: limit}
+		drain := func() {
+			for m, ok := d.Next(); ok; m, ok = d.Next() {
+				require.LessOrEqual(t, len(m.APDU), max(limit, len(b)))
+				if len(m.APDU) > 0 {
+					x, _ := u.Unwrap(m)
+					require.LessOrEqual(t, len(x.APDU), max(limit, len(b)))
+					_ = dlms.Plausible(x.APDU)
+				}
+			}
+		}
+		for part := range slices.Chunk(b, int(size)+1) {
+			d.Write(part)
+			drain()
+		}
+		for d.Waiting() {
+			d.Silence()
+			drain()
+		}
+		d.Forget()
+		u.Forget()
+		require.Equal(t, int64(len(b)), d.Stats().Octets)
+		require.LessOrEqual(t, d.Stats().Skipped, len(b))
+	})
+}

@@ -118,7 +118,7 @@ func (d *Deframer) Next() (m Message, ok bool) {
 		if d.off >= len(d.buf) {
 			return Message{}, false
 		}
-		frames := d.stats.Frames
+		frames, left := d.stats.Frames, len(d.buf)-d.off
 		m, rest, err := d.cut(d.buf[d.off:])
 		d.advance(rest)
 		switch {
@@ -129,7 +129,7 @@ func (d *Deframer) Next() (m Message, ok bool) {
 			return Message{}, false
 		case err != nil:
 			d.clean = false
-			d.fault(err)
+			d.fault(err, left-len(rest))
 			continue
 		default:
 		}
@@ -148,24 +148,24 @@ var errNoMessage = errors.New("no message")
 // advance goes on with rest, which is the end of buf.
 func (d *Deframer) advance(rest []byte) { d.off = len(d.buf) - len(rest) }
 
-// fault counts what was no frame.
-func (d *Deframer) fault(err error) {
+// fault counts what was no frame, and the octets passed over for it.
+func (d *Deframer) fault(err error, skipped int) {
 	var frame *hdlc.FrameError
 	var telegram *iec62056.TelegramError
 	var mb *mbus.FrameError
 	switch {
 	case errors.As(err, &frame):
-		d.stats.Skipped += frame.Skipped
+		d.stats.Skipped += skipped
 		if frame.Kind != hdlc.FrameHCS && frame.Kind != hdlc.FrameFCS && frame.Kind != hdlc.FrameEnd {
 			return
 		}
 	case errors.As(err, &mb):
-		d.stats.Skipped += mb.Skipped
+		d.stats.Skipped += skipped
 		if mb.Kind != mbus.BadSum {
 			return
 		}
 	case errors.As(err, &telegram):
-		d.stats.Skipped += telegram.Skipped
+		d.stats.Skipped += skipped
 		if telegram.Kind != iec62056.TelegramChecksum {
 			return
 		}

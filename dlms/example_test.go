@@ -2,6 +2,7 @@ package dlms_test
 
 import (
 	"context"
+	"encoding/hex"
 	"fmt"
 	"log"
 	"net"
@@ -13,6 +14,7 @@ import (
 	"github.com/telegraf-dlms/telegraf-dlms/dlms/cosem"
 	"github.com/telegraf-dlms/telegraf-dlms/dlms/dlmstest"
 	"github.com/telegraf-dlms/telegraf-dlms/dlms/obis"
+	"github.com/telegraf-dlms/telegraf-dlms/dlms/push"
 	"github.com/telegraf-dlms/telegraf-dlms/dlms/xdlms"
 )
 
@@ -132,4 +134,36 @@ func startMeter(ctx context.Context) (address string, stop func()) {
 		cancel()
 		<-done
 	}
+}
+
+// What a meter pushes at its customer port is cut out of the octets of the line,
+// and mapped without knowing the meter.
+func ExampleDeframer() {
+	octets, err := hex.DecodeString("7ea02a410883130413e6e7000f40000000000101020309060100010700ff060000067d02020f00161b1c057e")
+	if err != nil {
+		panic(err)
+	}
+	line := dlms.NewDeframer(dlms.DeframerConfig{Line: true})
+	var inside dlms.Unwrapper // Open takes the ciphering off, where there is some
+	var values push.Mapper
+	line.Write(octets) // as they come
+	for m, ok := line.Next(); ok; m, ok = line.Next() {
+		x, err := inside.Unwrap(m)
+		if err != nil || x.APDU == nil {
+			continue // the next block may be needed
+		}
+		n, err := xdlms.ParseDataNotification(x.APDU)
+		if err != nil {
+			continue
+		}
+		_, err = values.Map(n.Body, func(e *push.Entry) bool {
+			raw, _ := e.Value.Int64()
+			fmt.Println(m.Framing, e.Code, cosem.Scale(float64(raw), int(e.Unit.Scaler)), e.Unit.Unit)
+			return true
+		})
+		if err != nil {
+			fmt.Println(err)
+		}
+	}
+	// Output: HDLC 1.0.1.7.0.255 1661 W
 }

@@ -307,7 +307,7 @@ func (l *listener) complainLocked(key string, err error) {
 
 // complainWarn warns once. l.mu is held.
 func (l *listener) complainWarn(key, format string, args ...any) {
-	if l.said[key] {
+	if l.said[key] || len(l.said) >= mostDevices {
 		return
 	}
 	l.said[key] = true

@@ -261,6 +261,11 @@ func TestKeysFile(t *testing.T) {
 		time.Sleep(2 * time.Second)
 		send(other, 3)
 		require.Equal(h.t, []float64{1, 3}, h.acc.energies(), "it is read again when it changes")
+		write("nonsense\n", 0o600)
+		time.Sleep(2 * time.Second)
+		send(other, 4)
+		require.Equal(h.t, []float64{1, 3, 4}, h.acc.energies(), "a file that is broken does not cost the keys of before")
+		require.Contains(h.t, strings.Join(h.acc.errors(), "\n"), file+":1: a system title has 16 hexadecimal digits")
 	})
 	for _, c := range []struct {
 		name, text string

@@ -71,6 +71,9 @@ func openHint(e *openError) string {
 }
 
 func quietHint(e *quietError) string {
+	if e.listens {
+		return "do the meters know this address and port, and does a firewall let them through? allowed_sources and identity may leave them out"
+	}
 	if e.octets == 0 {
 		return "is the customer port enabled (some utilities do it on request), and the cable of the right kind? Some meters want the data request line, dtr = \"on\" or rts = \"on\""
 	}

@@ -22,6 +22,7 @@ import (
 // keyring has the keys of an endpoint: those of its requests, and those of
 // their files, by system title.
 type keyring struct {
+	l     *listener
 	mu    sync.Mutex
 	dir   string
 	own   []*ownKeys
@@ -77,7 +78,7 @@ func (e *openError) Error() string {
 func (e *openError) Unwrap() error { return e.err }
 
 func newKeyring(l *listener) *keyring {
-	k := &keyring{dir: path.Dir(l.d.ConfigPath), made: map[[sha256.Size]byte]*security.Context{}}
+	k := &keyring{l: l, dir: path.Dir(l.d.ConfigPath), made: map[[sha256.Size]byte]*security.Context{}}
 	for _, r := range l.passive {
 		if r.keys[0].Set() {
 			k.own = append(k.own, &ownKeys{identity: r.identity, keys: r.keys})
@@ -113,6 +114,11 @@ func (k *keyring) find(title string) (list []candidate, err error) {
 		keys, known, err := f.lookup(title)
 		if err != nil {
 			return nil, err
+		}
+		if f.err != nil { // the keys of before are still there
+			k.l.complain("keys "+f.path, f.err)
+		} else {
+			k.l.forget("keys " + f.path)
 		}
 		looked = append(looked, f.path)
 		if known {

@@ -425,9 +425,24 @@ func (l *listener) once(ctx context.Context) (failed int) {
 	}
 	l.enough = cancel
 	l.run(ctx)
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	return len(l.wanted)
+	for _, list := range [][]*request{l.passive, l.active} {
+		for _, r := range list {
+			l.mu.Lock()
+			missed, octets := l.wanted[r.name], l.octets
+			l.mu.Unlock()
+			if !missed {
+				continue
+			}
+			failed++
+			err := error(&quietError{octets: octets, after: limit, listens: l.endpoint.listening()})
+			if !r.passive {
+				err = fmt.Errorf("no meter that it is for has dialed in and was read within %s", limit)
+			}
+			l.status(r, "", &outcome{at: time.Now(), result: resultTimeout, err: err, failed: len(r.items)}, 0)
+			l.complain("once "+r.name, fmt.Errorf("request %q, %s: %w", r.name, l.endpoint.address, err))
+		}
+	}
+	return failed
 }
 
 // served takes note that a request has had a telegram. l.mu is held.

@@ -43,8 +43,9 @@ func (e *silentError) Error() string {
 
 // quietError is a line on which nothing is understood.
 type quietError struct {
-	octets int64
-	after  time.Duration
+	octets  int64
+	after   time.Duration
+	listens bool // meters come to us: there is no line
 }
 
 func (e *quietError) Error() string {
