@@ -209,6 +209,14 @@ func (d *Deframer) Forget() (lost int) {
 	return lost
 }
 
+// Reset forgets all that was heard but the counts: what follows comes from
+// somebody else.
+func (d *Deframer) Reset() {
+	d.found, d.buf, d.off, d.info, d.clean = d.cfg.Framing, d.buf[:0], 0, nil, true
+	d.mbus.Reset()
+	clear(d.lines)
+}
+
 // cutMessage takes the next APDU off a message.
 func (d *Deframer) cutMessage() Message {
 	m := d.head

@@ -171,10 +171,7 @@ func (e *ear) takeDatagram(b []byte, now time.Time) {
 		e.deframer.Silence()
 		e.drain(now)
 	}
-	e.deframer.Forget()
-	if e.framing == 0 && e.deframer.Framing() != 0 {
-		e.reset() // the next one is another meter's
-	}
+	e.deframer.Reset() // the next one is another meter's
 }
 
 // message takes a message off the link.

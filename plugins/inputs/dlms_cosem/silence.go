@@ -106,7 +106,7 @@ func kinds() []serial.Settings {
 	return []serial.Settings{
 		{Baud: 2400}, {Baud: 9600}, {Baud: 115200},
 		{Baud: 2400, Parity: serial.Even}, {Baud: 9600, Parity: serial.Even}, {Baud: 115200, Parity: serial.Even},
-		{Baud: 9600, Parity: serial.Even, DataBits: 7}, {Baud: 19200}, {Baud: 38400}, {Baud: 300, Parity: serial.Even, DataBits: 7},
+		{Baud: 9600, Parity: serial.Even, DataBits: 7}, {Baud: 2400, Parity: serial.Even, DataBits: 7}, {Baud: 19200}, {Baud: 38400}, {Baud: 300, Parity: serial.Even, DataBits: 7},
 	}
 }
 
