@@ -1,7 +1,8 @@
 // Interop reads foreign meters, on Gurux for Java and on jDLMS, with our library
-// and our program, and compares every value with what they say they hold; and it
-// lets foreign clients in Python read our meter. It prints one line per cell:
-// pass, fail, or n/a with the reason.
+// and our program, and compares every value with what they say they hold; it
+// sends our program what a meter on Gurux would push; and it lets foreign clients
+// in Python read our meter. It prints one line per cell: pass, fail, or n/a with
+// the reason.
 package main
 
 import (
@@ -63,7 +64,7 @@ func main() {
 func table(p place, only string) int {
 	results := map[string]int{}
 	began := time.Now()
-	for _, c := range slices.Concat(guruxMeter(), jdlmsMeter(), foreignClients(), serialServers()) {
+	for _, c := range slices.Concat(guruxMeter(), jdlmsMeter(), foreignPushes(), foreignClients(), serialServers()) {
 		if !strings.Contains(c.peer+" "+c.name, only) {
 			continue
 		}

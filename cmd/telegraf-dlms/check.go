@@ -47,8 +47,11 @@ func writePlan(w io.Writer, file string, plan []dlms_cosem.PlannedRequest, now t
 	for _, link := range links {
 		requests := byLink[link]
 		fmt.Fprintf(w, "\n%s", link)
-		if len(requests) > 1 {
+		if len(requests) > 1 && !requests[0].Listens {
 			fmt.Fprintf(w, ": %s, one after the other", count(len(requests), "request"))
+		}
+		if requests[0].Listens {
+			fmt.Fprintf(w, ": %s", count(len(requests), "request"))
 		}
 		fmt.Fprintln(w)
 		for len(requests) > 0 {

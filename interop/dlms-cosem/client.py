@@ -15,12 +15,19 @@ from dlms_cosem.utils import parse_as_dlms_data
 
 structlog.configure(logger_factory=structlog.PrintLoggerFactory(sys.stderr))
 
+class Transport(HdlcTransport):
+    """Reads up to each flag: where the check sequence ends with 7E, the library's own waits for another one."""
+
+    def recv_frame(self):
+        return self.io.recv_until(b"~")
+
+
 host, port, framing = sys.argv[1], int(sys.argv[2]), sys.argv[3]
 password = sys.argv[5] if len(sys.argv) > 5 else None
 io = BlockingTcpIO(host=host, port=port, timeout=10)
 client_address = 32 if password else 16
 if framing == "hdlc":
-    transport = HdlcTransport(client_logical_address=client_address, server_logical_address=1, server_physical_address=17, extended_addressing=False, io=io)
+    transport = Transport(client_logical_address=client_address, server_logical_address=1, server_physical_address=17, extended_addressing=False, io=io)
 else:
     transport = TcpTransport(client_logical_address=client_address, server_logical_address=1, io=io)
 authentication = LowLevelSecurityAuthentication(secret=password.encode()) if password else NoSecurityAuthentication()

@@ -162,6 +162,9 @@ func (d *DLMS) checkShared(p *problems) {
 		case before.passive != r.passive && !r.endpoint.listening():
 			sc := scope{p: p, path: fmt.Sprintf("request[%d]", i), request: strconv.Quote(r.name)}
 			sc.missing("send_requests", "request %q has the same endpoint, and either both listen or none: set it alike", before.name)
+		case before.passive && r.passive && before.framing != r.framing:
+			sc := scope{p: p, path: fmt.Sprintf("request[%d]", i), request: strconv.Quote(r.name)}
+			sc.missing("framing", "request %q listens at the same endpoint with another one: set it alike, or leave it out, and it is found out", before.name)
 		default:
 		}
 	}

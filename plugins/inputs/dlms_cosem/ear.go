@@ -42,6 +42,7 @@ type ear struct {
 	lineID   string                  // who it has said it is, of a connection
 	stations map[string]*lineStation // on a line, by address
 	errors   int                     // damaged frames that have been reported
+	octets   int                     // of blocks whose message is not complete
 
 	last    time.Time // octets came
 	checked bool      // text telegrams have a check here
@@ -176,7 +177,8 @@ func (e *ear) takeDatagram(b []byte, now time.Time) {
 
 // message takes a message off the link.
 func (e *ear) message(m dlms.Message, now time.Time) {
-	t := heardTelegram{at: now, from: m.From, framing: m.Framing, octets: len(m.APDU)}
+	t := heardTelegram{at: now, from: m.From, framing: m.Framing, octets: len(m.APDU) + e.octets}
+	e.octets = 0
 	if m.Text != nil {
 		t.octets = len(m.Text.Body)
 		e.text(m.Text, &t)
@@ -193,7 +195,8 @@ func (e *ear) message(m dlms.Message, now time.Time) {
 		return
 	}
 	if x.APDU == nil {
-		return // more blocks are needed
+		e.octets = t.octets // more blocks are needed
+		return
 	}
 	t.doubt = err
 	if t.opened != nil && !e.l.fresh(t.opened, e.datagram) {
@@ -327,6 +330,9 @@ func (e *ear) report(n *xdlms.InformationReport, t *heardTelegram) {
 					x.Named, x.Code, x.Attribute = true, it.obis, it.id
 				}
 			}
+		}
+		if !x.Named {
+			e.l.unknownName(name)
 		}
 		e.add(&x)
 	}

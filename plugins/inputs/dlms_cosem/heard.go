@@ -299,6 +299,13 @@ func (l *listener) unknownList(s *push.Shape) {
 		l.where(), counted(s.Unnamed, "value"), s.Elements, s.Types, leading)
 }
 
+// unknownName says once how values by short names get their codes.
+func (l *listener) unknownName(name uint16) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	l.complainWarn("names", "%s: an information-report has a value by the short name %d (0x%04X), and is named index_%d: say what it is by an item with obis and base_name", l.where(), name, name, name)
+}
+
 func (l *listener) complainLocked(key string, err error) {
 	l.mu.Unlock()
 	l.complain(key, err)

@@ -1,9 +1,11 @@
 package dlms_cosem
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
+	"io"
 	"net"
 	"net/netip"
 	"sync"
@@ -261,7 +263,11 @@ func (l *listener) talk(ctx context.Context, conn net.Conn) {
 		return
 	}
 	defer watchEnd(ctx, conn)()
-	if err := e.listen(ctx, func() {}); ctx.Err() == nil {
+	err := e.listen(ctx, func() {})
+	if stats := e.deframer.Stats(); stats.Frames == 0 && stats.Octets > 0 {
+		l.complain("octets "+e.from, fmt.Errorf("%s: %d octets came from %s, and no telegram could be made of them: %w", l.where(), stats.Octets, e.from, cmp.Or(e.deframer.Err(), io.ErrUnexpectedEOF)))
+	}
+	if ctx.Err() == nil {
 		l.d.Log.Debugf("%s: The connection from %s has ended: %v", l.endpoint, conn.RemoteAddr(), err)
 	}
 }
