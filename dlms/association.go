@@ -8,6 +8,7 @@ import (
 	"github.com/telegraf-dlms/telegraf-dlms/dlms/acse"
 	"github.com/telegraf-dlms/telegraf-dlms/dlms/axdr"
 	"github.com/telegraf-dlms/telegraf-dlms/dlms/cosem"
+	"github.com/telegraf-dlms/telegraf-dlms/dlms/obis"
 	"github.com/telegraf-dlms/telegraf-dlms/dlms/xdlms"
 )
 
@@ -23,8 +24,8 @@ const ShortNameConformance = xdlms.ConformanceRead | xdlms.ConformanceBlockTrans
 // AssociationConfig says how to associate. The zero value is an association
 // without authentication.
 type AssociationConfig struct {
-	Mechanism   acse.Mechanism    // None or Low
-	Password    []byte            // sent with Low only, and then in clear: any number of octets but none
+	Mechanism   acse.Mechanism    // None, Low, or one of high-level security
+	Password    []byte            // sent in clear with Low; the secret of HLS, HLSMD5, HLSSHA1 and HLSSHA256, which is never sent
 	Conformance xdlms.Conformance // what is proposed; 0: DefaultConformance, or ShortNameConformance
 	// ShortNames asks for short-name referencing. Attributes are named by their OBIS codes all the same: Names are the
 	// objects of the meter, where they are known; Association.ReadNames reads them.
@@ -32,6 +33,13 @@ type AssociationConfig struct {
 	Names      cosem.ShortNames
 	// AssumeConformance are services that are used although the meter does not grant them.
 	AssumeConformance xdlms.Conformance
+	// Security protects the APDUs; nil: they are plain. Title is our system title without it, which HLSSHA256 needs.
+	Security *Security
+	Title    []byte
+	// ChallengeSize is the octets of our challenge in high-level security, 8 to 64; 0: 16. AssociationObject is where
+	// its answer goes to; zero: the current association, 0.0.40.0.0.255.
+	ChallengeSize     int
+	AssociationObject obis.Code
 	MaxPDU            int // octets of the largest APDU that the meter may send, 12 to 65535; 0: 65535, < 0: 0 on the wire, which means no limit
 }
 
@@ -60,6 +68,9 @@ type Association struct {
 	lost   error // why it is over
 	short  bool  // short-name referencing
 	names  cosem.ShortNames
+
+	keys    *secured // nil: there are none
+	secured *secured // the same; nil: APDUs are plain
 
 	listFailures int // answers in a row that were none to a list
 	noLists      bool
@@ -93,10 +104,14 @@ func (c *Conn) Associate(ctx context.Context, cfg AssociationConfig) (*Associati
 	switch {
 	case c.broken != nil:
 		return nil, c.broken
-	case cfg.Mechanism != acse.None && cfg.Mechanism != acse.Low:
-		return nil, fmt.Errorf("authentication %s is not supported: none and low are", cfg.Mechanism)
+	case cfg.Mechanism != acse.None && cfg.Mechanism != acse.Low && !highLevel(cfg.Mechanism):
+		return nil, fmt.Errorf("authentication %s is not supported", cfg.Mechanism)
+	case cfg.Mechanism == acse.HLSGMAC && cfg.Security == nil:
+		return nil, errors.New("authentication high-gmac needs keys")
 	case cfg.Mechanism == acse.Low && len(cfg.Password) == 0:
 		return nil, errors.New("authentication low needs a password")
+	case highLevel(cfg.Mechanism) && cfg.Mechanism != acse.HLSGMAC && len(cfg.Password) == 0:
+		return nil, fmt.Errorf("authentication %s needs a secret", cfg.Mechanism)
 	case cfg.MaxPDU > 65535, cfg.MaxPDU > 0 && cfg.MaxPDU < leastPDU:
 		return nil, fmt.Errorf("max PDU %d is out of range (%d to 65535)", cfg.MaxPDU, leastPDU)
 	case cfg.ShortNames && c.cfg.Datagram:
@@ -107,6 +122,15 @@ func (c *Conn) Associate(ctx context.Context, cfg AssociationConfig) (*Associati
 		c.current = nil
 	}
 	a := &Association{c: c, short: cfg.ShortNames, names: cfg.Names}
+	if cfg.Security != nil {
+		var err error
+		if a.keys, err = newSecured(cfg.Security); err != nil {
+			return nil, err
+		}
+		if !cfg.Security.Plain {
+			a.secured = a.keys
+		}
+	}
 	if err := a.establish(ctx, cfg); err != nil {
 		c.farewell(ctx)
 		return nil, err
@@ -141,10 +165,7 @@ const opAssociate = "AARQ"
 // open exchanges AARQ and AARE.
 func (a *Association) open(ctx context.Context, cfg AssociationConfig) error {
 	c := a.c
-	referencing, proposed := acse.LN, cfg.Conformance
-	if cfg.ShortNames {
-		referencing = acse.SN
-	}
+	referencing, proposed := contextOf(cfg.ShortNames, a.secured != nil), cfg.Conformance
 	if proposed == 0 {
 		proposed = DefaultConformance
 		if cfg.ShortNames {
@@ -161,9 +182,25 @@ func (a *Association) open(ctx context.Context, cfg AssociationConfig) error {
 		Conformance:     proposed,
 		MaxPDU:          uint16(a.maxPDU),
 	}
-	aarq := acse.AARQ{Context: referencing, Mechanism: cfg.Mechanism, UserInformation: initiate.Append(nil)}
-	if cfg.Mechanism == acse.Low {
+	aarq := acse.AARQ{Context: referencing, Mechanism: cfg.Mechanism, UserInformation: initiate.Append(nil), CallingTitle: cfg.title()}
+	var challenge []byte
+	switch {
+	case cfg.Mechanism == acse.Low:
 		aarq.AuthenticationValue = cfg.Password
+	case highLevel(cfg.Mechanism):
+		var err error
+		if challenge, err = newChallenge(cfg.ChallengeSize); err != nil {
+			return err
+		}
+		aarq.AuthenticationValue = challenge
+	default:
+	}
+	if a.secured != nil {
+		sealed, err := a.secured.seal(aarq.UserInformation)
+		if err != nil {
+			return &SecurityError{Op: opAssociate, Err: err}
+		}
+		aarq.UserInformation = append([]byte(nil), sealed...)
 	}
 	apdu, err := aarq.Append(nil)
 	if err != nil {
@@ -176,91 +213,35 @@ func (a *Association) open(ctx context.Context, cfg AssociationConfig) error {
 		}
 		return err
 	}
-	if a.params, err = judge(answer, referencing, proposed); err != nil {
+	accepted, err := a.judge(answer, referencing, proposed, cfg.Mechanism)
+	if err != nil {
 		return err
 	}
+	a.params = accepted.Parameters
 	a.params.Conformance |= cfg.AssumeConformance
 	c.unproven = false
+	if highLevel(cfg.Mechanism) {
+		return a.authenticate(ctx, &cfg, challenge, accepted.challenge)
+	}
 	return nil
+}
+
+// contextOf is the application context of an association.
+func contextOf(short, ciphered bool) acse.Context {
+	switch {
+	case short && ciphered:
+		return acse.SNCiphered
+	case short:
+		return acse.SN
+	case ciphered:
+		return acse.LNCiphered
+	default:
+		return acse.LN
+	}
 }
 
 // leastPDU is the smallest PDU size that is not reserved (clause 9.4.2, server-max-receive-pdu-size).
 const leastPDU = 12
-
-// judge reads the answer to an AARQ.
-func judge(answer []byte, referencing acse.Context, proposed xdlms.Conformance) (Parameters, error) {
-	const op = opAssociate
-	switch tag := xdlms.APDUTag(answer[0]); tag {
-	case xdlms.TagAARE:
-	case xdlms.TagExceptionResponse, xdlms.TagConfirmedServiceError:
-		err := errorAPDU(op, answer)
-		var service *ServiceError
-		if errors.As(err, &service) {
-			return Parameters{}, &RejectError{ServiceError: &service.Response}
-		}
-		return Parameters{}, &RejectError{Err: err}
-	default:
-		return Parameters{}, &RejectError{Err: &ProtocolError{Op: op, Msg: fmt.Sprintf("expected an AARE, got %s: %s", tag, shown(answer))}}
-	}
-	aare, err := acse.ParseAARE(answer)
-	if err != nil {
-		return Parameters{}, &RejectError{Err: &ProtocolError{Op: op, Msg: shown(answer), Err: err}}
-	}
-	// The result comes first: a refusal must not be hidden by what comes with it, or does not.
-	refusal := &RejectError{Result: aare.Result, Diagnostic: aare.Diagnostic}
-	if e, err := xdlms.ParseConfirmedServiceError(aare.UserInformation); err == nil {
-		refusal.ServiceError = &e
-	}
-	authenticate := acse.Diagnostic{Source: acse.ServiceUser, Code: acse.DiagnosticAuthenticationRequired}
-	switch {
-	case aare.Result != acse.Accepted, refusal.ServiceError != nil:
-		return Parameters{}, refusal
-	case aare.Diagnostic == authenticate:
-		refusal.Err = &ProtocolError{Op: op, Msg: "the meter demands high-level authentication: " + aare.Diagnostic.String()}
-		return Parameters{}, refusal
-	case plain(aare.Context) != referencing && aare.Context != acse.ContextUnknown:
-		refusal.OtherReferencing = aare.Context == acse.LN || aare.Context == acse.SN
-		refusal.Err = &ProtocolError{Op: op, Msg: fmt.Sprintf("asked for %s, the meter accepts %s", referencing, aare.Context)}
-		return Parameters{}, refusal
-	}
-	params := Parameters{}
-	if len(aare.RespondingTitle) > 0 {
-		params.Title = append([]byte(nil), aare.RespondingTitle...)
-	}
-	if len(aare.UserInformation) > 0 {
-		initiate, err := xdlms.ParseInitiateResponse(aare.UserInformation)
-		switch {
-		case err != nil:
-			refusal.Err = &ProtocolError{Op: op, Msg: "accepted, but the user-information cannot be read: " + shown(aare.UserInformation), Err: err}
-		case initiate.Version < xdlms.Version:
-			refusal.Err = &ProtocolError{Op: op, Msg: fmt.Sprintf("the meter speaks DLMS version %d, at least %d is expected", initiate.Version, xdlms.Version)}
-		case referencing == acse.LN && initiate.VAA == xdlms.VAANameSN && !initiate.Conformance.Has(xdlms.ConformanceGet) && initiate.Conformance.Has(xdlms.ConformanceRead):
-			refusal.OtherReferencing = true
-			refusal.Err = &ProtocolError{Op: op, Msg: fmt.Sprintf("the meter grants short-name referencing only (vaa-name %04X)", initiate.VAA)}
-		case referencing == acse.SN && initiate.VAA == xdlms.VAANameLN && !initiate.Conformance.Has(xdlms.ConformanceRead) && initiate.Conformance.Has(xdlms.ConformanceGet):
-			refusal.OtherReferencing = true
-			refusal.Err = &ProtocolError{Op: op, Msg: fmt.Sprintf("the meter grants logical-name referencing only (vaa-name %04X)", initiate.VAA)}
-		default:
-		}
-		if refusal.Err != nil {
-			return Parameters{}, refusal
-		}
-		params.Granted = initiate.Conformance
-		if params.MaxPDU = int(initiate.MaxPDU); params.MaxPDU < leastPDU {
-			params.MaxPDU = 0
-		}
-	}
-	params.Conformance = params.Granted & proposed
-	needed := xdlms.ConformanceGet
-	if referencing == acse.SN {
-		needed = xdlms.ConformanceRead
-	}
-	if !params.Conformance.Has(needed) {
-		params.AssumedGet = true
-		params.Conformance |= needed
-	}
-	return params, nil
-}
 
 // Resume says that the association was idle for a while, so that the meter may
 // have forgotten it. Until the next request is answered, silence ends the
@@ -319,17 +300,3 @@ func (a *Association) Release(ctx context.Context) error {
 }
 
 var errReleased = errors.New("the association was released")
-
-// plain is the context of the same referencing without ciphering. Some meters
-// name the ciphered one to clients that have not asked for it; plain APDUs may
-// be used in both.
-func plain(c acse.Context) acse.Context {
-	switch c {
-	case acse.LNCiphered:
-		return acse.LN
-	case acse.SNCiphered:
-		return acse.SN
-	default:
-		return c
-	}
-}

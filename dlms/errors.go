@@ -66,7 +66,9 @@ type RejectError struct {
 	ServiceError *xdlms.ConfirmedServiceError // the initiate error, in the AARE or instead of it; nil: none
 	// OtherReferencing says that the meter has accepted short names where logical names were asked for, or the reverse.
 	OtherReferencing bool
-	Err              error // why an answer that is not a refusing AARE was taken for a refusal; nil: Result and Diagnostic tell
+	// Unproven says that one side did not accept the other's answer to its challenge (high-level security).
+	Unproven bool
+	Err      error // why an answer that is not a refusing AARE was taken for a refusal; nil: Result and Diagnostic tell
 }
 
 func (e *RejectError) Error() string {

@@ -14,6 +14,7 @@ const (
 	wantAARE
 	wantRLRE
 	wantRead
+	wantAction
 )
 
 // An expectation is what an exchange waits for. All else is dropped, and the
@@ -26,6 +27,7 @@ type expectation struct {
 	within time.Duration // the most to wait; 0: the reply timeout
 
 	gateway *xdlms.Gateway // whose answer it is; nil: without a header
+	secured *secured       // opens what is ciphered; nil: nothing is
 }
 
 func (e expectation) patience(reply time.Duration) time.Duration {
@@ -58,6 +60,16 @@ func (e expectation) wants(apdu []byte) bool {
 	if tag.Unsolicited() {
 		return false
 	}
+	if e.secured != nil && tag.Ciphered() {
+		plain, err := e.secured.open(apdu)
+		if err != nil {
+			return true
+		}
+		apdu, tag = plain, xdlms.APDUTag(plain[0])
+		if tag.Unsolicited() {
+			return false
+		}
+	}
 	switch tag {
 	case xdlms.TagAARE:
 		return e.kind == wantAARE
@@ -65,6 +77,8 @@ func (e expectation) wants(apdu []byte) bool {
 		return e.kind == wantRLRE
 	case xdlms.TagReadResponse:
 		return e.kind == wantRead
+	case xdlms.TagActionResponse:
+		return e.kind != wantAction || len(apdu) < 3 || xdlms.InvokeID(apdu[2]).ID() == e.invoke
 	case xdlms.TagGetResponse:
 		if e.kind != wantGet || len(apdu) < 3 {
 			return e.kind == wantGet

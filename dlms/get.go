@@ -104,6 +104,7 @@ func (a *Association) transact(ctx context.Context, op operation, q appender, e 
 	if err != nil {
 		return nil, err
 	}
+	e.secured = a.secured
 	answer, err := a.c.link.exchange(ctx, op, apdu, e)
 	if err != nil {
 		if a.short && a.c.cfg.Framing == Wrapper && a.c.broken == nil {
@@ -115,6 +116,10 @@ func (a *Association) transact(ctx context.Context, op operation, q appender, e 
 		return nil, err
 	}
 	a.c.unproven = false
+	if answer, err = a.unprotect(op, answer); err != nil {
+		a.lost = err // never on below what was agreed
+		return nil, err
+	}
 	switch tag := xdlms.APDUTag(answer[0]); tag {
 	case want:
 		return answer, nil
@@ -149,6 +154,11 @@ func (a *Association) encode(op operation, q appender) ([]byte, error) {
 		return nil, &ProtocolError{Op: op.String(), Err: err}
 	}
 	a.apdu = apdu
+	if a.secured != nil {
+		if apdu, err = a.secured.seal(apdu); err != nil {
+			return nil, &SecurityError{Op: op.String(), Err: err}
+		}
+	}
 	if limit := a.params.MaxPDU; limit > 0 && len(apdu) > limit {
 		return nil, &ProtocolError{Op: op.String(), Msg: fmt.Sprintf("the request has %d octets, the meter takes PDUs of at most %d", len(apdu), limit)}
 	}

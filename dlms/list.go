@@ -154,6 +154,9 @@ func (a *Association) listSize() int {
 	if a.params.MaxPDU > 0 {
 		room = min(room, a.params.MaxPDU)
 	}
+	if a.secured != nil {
+		room -= sealedOverhead
+	}
 	header, item := listHeader, listItem
 	if a.short {
 		header, item = readHeader, readItem

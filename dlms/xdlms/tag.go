@@ -171,6 +171,16 @@ func (t APDUTag) Ciphered() bool {
 	}
 }
 
+// Global returns the service specific APDU that encloses this one under the
+// global key (Green Book Ed. 9, 9.5): glo-get-request of get-request.
+func (t APDUTag) Global() (APDUTag, bool) {
+	glo := t + 0x20
+	if t >= TagGetRequest {
+		glo = t + 8
+	}
+	return glo, t < TagGloInitiateRequest && glo.Ciphered() || t >= TagGetRequest && t <= TagActionResponse && glo.Ciphered()
+}
+
 // Unsolicited reports whether the APDU is one that a server sends without being asked.
 func (t APDUTag) Unsolicited() bool {
 	switch t {
