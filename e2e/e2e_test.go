@@ -47,6 +47,7 @@ func TestTelegraf(t *testing.T) {
 			"plugin killed in mid-write":       torn,
 			"meter off and on again":           outage,
 			"a value fires a request":          fired,
+			"meters that push":                 pushed,
 		} {
 			t.Run(name, func(t *testing.T) {
 				t.Parallel()

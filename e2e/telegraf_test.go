@@ -43,6 +43,7 @@ type setup struct {
 	arguments []string // of the plugin, besides -config
 	plugin    string   // the plugin's own file
 	processor []string // command of a processors.execd, to which the plugin's file is passed; nil: none
+	file      string   // that gets all metrics besides InfluxDB; empty: none
 }
 
 // startTelegraf writes the files and starts it; the test's end stops it, if nothing has before.
@@ -75,6 +76,9 @@ func (s *suite) startTelegraf(t *testing.T, c setup) *telegraf {
 			words[i] = strconv.Quote(words[i])
 		}
 		conf += fmt.Sprintf("[[processors.execd]]\n  command = [%s]\n", strings.Join(words, ", "))
+	}
+	if c.file != "" {
+		conf += fmt.Sprintf("[[outputs.file]]\n  files = [%q]\n  data_format = \"influx\"\n", c.file)
 	}
 	name := filepath.Join(dir, "telegraf.conf")
 	require.NoError(t, os.WriteFile(name, []byte(conf), 0o600))

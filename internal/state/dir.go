@@ -72,3 +72,12 @@ func userDir() (string, error) {
 	}
 	return filepath.Join(home, ".local", "state", program), nil
 }
+
+// syncDir has a new file found in its directory after a power failure. Not all
+// systems can do that; those that cannot keep the order by themselves.
+func syncDir(dir string) {
+	if d, err := os.Open(dir); err == nil {
+		_ = d.Sync()
+		_ = d.Close()
+	}
+}

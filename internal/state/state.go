@@ -34,6 +34,12 @@ const (
 type Store struct {
 	path string
 	lost bool
+	file os.FileInfo // which one is open
+
+	own      sync.Mutex // before the locks of counters
+	counters map[string]*Counter
+	title    [8]byte
+	titled   bool // the title is durable
 
 	commits sync.Mutex // one write transaction at a time
 
@@ -110,6 +116,10 @@ func Open(dir, config string) (*Store, error) {
 		_ = s.Close()
 		return nil, &UsableError{Path: known, Msg: "cannot be written", Err: reason(err)}
 	}
+	if fresh {
+		syncDir(dir)
+		syncDir(filepath.Dir(dir))
+	}
 	return s, nil
 }
 
@@ -129,6 +139,7 @@ func (s *Store) open(fresh bool) (err error) {
 	case opened != nil:
 		return &UsableError{Path: s.path, Msg: "cannot be opened", Err: reason(opened)}
 	}
+	s.file, _ = os.Stat(s.path)
 	if err := guard(s.greet); err != nil {
 		var broken *brokenError
 		if !errors.As(err, &broken) {
@@ -346,14 +357,24 @@ func commit(db *bbolt.DB, entries []entry) error {
 
 // Close closes the file. What was saved is in it. A second call does nothing.
 func (s *Store) Close() error {
+	s.mu.Lock()
+	s.closed = true
+	s.mu.Unlock()
+	unused := s.giveBack() // waits for counters, which may wait for a commit
 	s.commits.Lock()
 	defer s.commits.Unlock()
 	s.mu.Lock()
 	db := s.db
-	s.db, s.closed = nil, true
+	s.db = nil
 	s.mu.Unlock()
 	if db == nil {
 		return nil
+	}
+	if len(unused) > 0 {
+		var broken *brokenError
+		if err := commit(db, unused); errors.As(err, &broken) {
+			return err
+		} // else what could not be given back is wasted, no more
 	}
 	return db.Close()
 }
@@ -406,7 +427,10 @@ func (s *Store) spoil(err error) error {
 	var broken *brokenError
 	if errors.As(err, &broken) {
 		s.mu.Lock()
-		s.db, s.broken = nil, err
+		if s.broken == nil {
+			s.db, s.broken = nil, &UsableError{Path: s.path, Msg: "broke while it was in use: restart the program", Err: err}
+		}
+		err = s.broken
 		s.mu.Unlock()
 	}
 	if errors.Is(err, bolterrors.ErrDatabaseNotOpen) {

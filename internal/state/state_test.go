@@ -22,19 +22,24 @@ import (
 // role has this test binary do something else in a process of its own.
 const role = "STATE_TEST_ROLE"
 
-func TestMain(m *testing.M) {
-	switch os.Getenv(role) {
-	case "count":
-		count(os.Args[1])
-	case "open":
-		s, err := Open(os.Args[1], "a.conf")
+var roles = map[string]func(dir string){
+	"count": count,
+	"take":  take,
+	"open": func(dir string) {
+		s, err := Open(dir, "a.conf")
 		fmt.Println(err)
 		if err == nil {
 			_ = s.Close()
 		}
-	default:
-		goleak.VerifyTestMain(m)
+	},
+}
+
+func TestMain(m *testing.M) {
+	if play := roles[os.Getenv(role)]; play != nil {
+		play(os.Args[1])
+		return
 	}
+	goleak.VerifyTestMain(m)
 }
 
 func child(t *testing.T, as string, args ...string) *exec.Cmd {
@@ -313,10 +318,7 @@ func count(dir string) {
 
 // TestKilled ends a process that saves at any moment, many times.
 func TestKilled(t *testing.T) {
-	kills := 50
-	if n, err := strconv.Atoi(os.Getenv("STATE_KILLS")); err == nil {
-		kills = n
-	}
+	kills := howOften(50)
 	dir := t.TempDir()
 	last := 0
 	for range kills {
@@ -348,6 +350,14 @@ func TestKilled(t *testing.T) {
 		require.NoError(t, s.Close())
 	}
 	require.GreaterOrEqual(t, last, kills)
+}
+
+// howOften is how many processes are killed.
+func howOften(usually int) int {
+	if n, err := strconv.Atoi(os.Getenv("STATE_KILLS")); err == nil {
+		return n
+	}
+	return usually
 }
 
 func number(t *testing.T, s string) int {

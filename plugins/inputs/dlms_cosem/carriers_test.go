@@ -53,7 +53,7 @@ func TestOverheardDialogue(t *testing.T) {
 		h.say(ask(0xC4, energy))
 		h.say(answer(xdlms.AppendGetResponseNormal(nil, 0xC5, axdr.AppendDoubleLongUnsigned(nil, 7)))) // of no question
 		h.say(answer(xdlms.AppendGetResponseError(nil, 0xC4, xdlms.ObjectUndefined)))
-		time.Sleep(holdAtMost) // nobody says who it is
+		time.Sleep(holdAtMost + time.Second) // nobody says who it is
 		h.say(ask(0xC6, energy))
 		h.say(answer(xdlms.AppendGetResponseNormal(nil, 0xC6, axdr.AppendDoubleLongUnsigned(nil, 8))))
 		require.Equal(h.t, []float64{80}, h.acc.energies())

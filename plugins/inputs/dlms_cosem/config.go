@@ -61,7 +61,7 @@ func checkSettings(sc scope, s *Settings) {
 	}
 	checkNumber(sc, "client_address", s.ClientAddress, 1, maxClientWrapper)
 	sc.oneOf("referencing", s.Referencing, "ln", "sn")
-	sc.oneOf("authentication", s.Authentication, "none", "low")
+	checkProtection(sc, s)
 	if s.Password.Set() {
 		if _, err := s.Password.Get(); err != nil {
 			sc.bad("password", "", "%v", err)
@@ -249,9 +249,13 @@ func buildLink(sc requestScope, s *Settings, r *request) {
 
 // buildLogin fills in the client and its password.
 func buildLogin(sc requestScope, s *Settings, r *request) {
-	r.client = 16
-	if s.Authentication == "low" {
-		r.mechanism, r.client = acse.Low, 32
+	r.client, r.mechanism = 16, mechanismOf(s.Authentication)
+	switch {
+	case r.mechanism == acse.Low:
+		r.client = 32
+	case r.mechanism != acse.None && s.ClientAddress == nil:
+		sc.missing("client_address", "authentication = %q needs it: %s", s.Authentication, usualClients)
+	default:
 	}
 	if s.ClientAddress != nil {
 		r.client = uint16(max(0, min(*s.ClientAddress, math.MaxUint16)))
@@ -272,10 +276,15 @@ func buildLogin(sc requestScope, s *Settings, r *request) {
 			sc.warn("the password has %s; with authentication = \"low\" meters usually want 8", counted(len(p), "character"))
 		default:
 		}
-	case sc.own.Password.source != "" && (s.Authentication == "" || s.Authentication == "none"):
+	case sc.own.Password.source != "" && (r.mechanism == acse.None || r.mechanism == acse.HLSGMAC):
 		sc.bad("password", "", `without authentication = "low" it is never sent: add that, or remove the password`)
+	case r.mechanism != acse.None && r.mechanism != acse.HLSGMAC:
+		if p, err := s.Password.Get(); !s.Password.Set() || err == nil && len(p) == 0 {
+			sc.missing("password", "authentication = %q needs it: it is the secret, which is never sent", s.Authentication)
+		}
 	default:
 	}
+	buildProtection(sc, s, r)
 }
 
 // buildAddresses fills in the devices.

@@ -16,6 +16,7 @@ import (
 	"github.com/influxdata/telegraf/plugins/inputs"
 
 	"github.com/telegraf-dlms/telegraf-dlms/dlms"
+	"github.com/telegraf-dlms/telegraf-dlms/dlms/acse"
 	"github.com/telegraf-dlms/telegraf-dlms/internal/schedule"
 	"github.com/telegraf-dlms/telegraf-dlms/internal/state"
 )
@@ -119,7 +120,7 @@ func (d *DLMS) Init() error {
 	d.requests = nil
 	p, start := &problems{}, time.Now()
 	checkSettings(scope{p: p}, &d.Settings)
-	if d.Password.source != "" && !d.anyLow() {
+	if d.Password.source != "" && !d.anyPassword() {
 		scope{p: p}.bad("password", "", `without authentication = "low" it is never sent: add that, or remove the password`)
 	}
 	if len(d.Request) == 0 {
@@ -170,10 +171,12 @@ func (d *DLMS) checkShared(p *problems) {
 	}
 }
 
-// anyLow reports whether a request logs in with a password.
-func (d *DLMS) anyLow() bool {
+// anyPassword reports whether a request logs in with a password.
+func (d *DLMS) anyPassword() bool {
 	for i := range d.Request {
-		if cmp.Or(d.Request[i].Authentication, d.Authentication) == "low" {
+		switch mechanismOf(cmp.Or(d.Request[i].Authentication, d.Authentication)) {
+		case acse.None, acse.HLSGMAC:
+		default:
 			return true
 		}
 	}

@@ -45,6 +45,7 @@ type ear struct {
 	octets   int                     // of blocks whose message is not complete
 
 	last    time.Time // octets came
+	stamp   time.Time // of the last telegram: two that are read at once must not have one time
 	checked bool      // text telegrams have a check here
 	title   []byte    // system title of the meter at the other end, if it was told
 	opened  *opened   // how the last ciphered APDU was opened
@@ -177,6 +178,10 @@ func (e *ear) takeDatagram(b []byte, now time.Time) {
 
 // message takes a message off the link.
 func (e *ear) message(m dlms.Message, now time.Time) {
+	if !now.After(e.stamp) {
+		now = e.stamp.Add(1)
+	}
+	e.stamp = now
 	t := heardTelegram{at: now, from: m.From, framing: m.Framing, octets: len(m.APDU) + e.octets}
 	e.octets = 0
 	if m.Text != nil {

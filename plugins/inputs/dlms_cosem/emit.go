@@ -62,7 +62,7 @@ func (e *ear) emit(r *request, h *heard, t *heardTelegram, stamp axdr.DateTime, 
 func (e *ear) readings(r *request, h *heard, t *heardTelegram, o *outcome) []heardValue {
 	auto := h.auto[r]
 	if auto == nil {
-		auto = map[string]*item{}
+		auto = map[entryKey]*item{}
 		h.auto[r] = auto
 	}
 	values := e.values[:0]

@@ -15,7 +15,7 @@ import (
 type heard struct {
 	id   string
 	zone zone
-	auto map[*request]map[string]*item // what values that nothing is configured for become
+	auto map[*request]map[entryKey]*item // what values that nothing is configured for become
 
 	last     time.Time
 	interval time.Duration // the longest of late between two telegrams; 0: not known
@@ -37,7 +37,7 @@ func (l *listener) device(id string) *heard {
 		if len(l.devices) >= mostDevices {
 			clear(l.devices)
 		}
-		h = &heard{id: id, auto: map[*request]map[string]*item{}}
+		h = &heard{id: id, auto: map[*request]map[entryKey]*item{}}
 		l.devices[id] = h
 	}
 	return h

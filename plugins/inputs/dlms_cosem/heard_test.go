@@ -371,7 +371,7 @@ func TestSilence(t *testing.T) {
 		require.NotContains(h.t, h.acc.results(), "timeout")
 		time.Sleep(30 * time.Second)
 		require.Equal(h.t, 1, countOf(h.acc.results("device", "METER1"), "timeout"))
-		require.Contains(h.t, h.acc.errors()[0], "no telegram, device METER1 since")
+		require.Contains(h.t, h.acc.errors()[0], "no telegram since 2000-01-01 00:00:40, device METER1, although there was one every 10s")
 		time.Sleep(time.Hour)
 		require.Equal(h.t, 1, countOf(h.acc.results(), "timeout"), "once")
 		h.udp.send("10.1.0.7:1", pushOf("METER1", 9))
@@ -454,4 +454,18 @@ func TestHear(t *testing.T) {
 	require.NoError(t, asks.Init())
 	_, _, err = asks.Hear(acc, "x", octets, time.Unix(1, 0))
 	require.Error(t, err)
+}
+
+// TestTwoTelegramsAtOnce have two times, or a database would keep one of them.
+func TestTwoTelegramsAtOnce(t *testing.T) {
+	hear(t, onTCP, func(h *hearing) {
+		meter := h.tcp.connect("10.1.0.7:1")
+		_, err := meter.Write(append(inWrapper(h.t, pushOf("METER1", 1)), inWrapper(h.t, pushOf("METER1", 2))...))
+		require.NoError(h.t, err)
+		synctest.Wait()
+		list := h.acc.values("obis", "1.0.1.8.0.255")
+		require.Len(h.t, list, 2)
+		require.True(h.t, list[1].at.After(list[0].at))
+		_ = meter.Close()
+	})
 }

@@ -6,8 +6,10 @@ import (
 	"strings"
 	"syscall"
 
+	"github.com/telegraf-dlms/telegraf-dlms/dlms"
 	"github.com/telegraf-dlms/telegraf-dlms/dlms/push"
 	"github.com/telegraf-dlms/telegraf-dlms/dlms/security"
+	"github.com/telegraf-dlms/telegraf-dlms/internal/state"
 )
 
 // heardHint is Hint for what is wrong with what is heard.
@@ -20,8 +22,17 @@ func heardHint(err error) string {
 		quiet  *quietError
 		listen *listenError
 		body   *push.BodyError
+		bad    *dlms.SecurityError
+		count  *counterError
+		reject *dlms.RejectError
 	)
 	switch {
+	case errors.As(err, &reject) && reject.Unproven:
+		return "check the secret or the keys (encryption_key, authentication_key); further attempts are slowed down because meters lock"
+	case errors.As(err, &count):
+		return counterHint(count)
+	case errors.As(err, &bad):
+		return "check encryption_key and authentication_key, and server_system_title if it is set; nothing of such an answer is used"
 	case errors.As(err, &key):
 		if key.file != "" {
 			return "add a line title,encryption_key,authentication_key; the file is read again by itself"
@@ -49,6 +60,19 @@ func heardHint(err error) string {
 		}
 	case errors.As(err, &body):
 		return "telegraf-dlms decode shows where it cannot be read; dump -record FILE keeps what comes"
+	default:
+		return ""
+	}
+}
+
+// counterHint says how a counter is come by.
+func counterHint(e *counterError) string {
+	var exhausted *state.ExhaustedError
+	switch {
+	case errors.Is(e.err, state.ErrNoFile):
+		return "plain meters are read without a state all the same"
+	case errors.As(e.err, &exhausted):
+		return "ask the utility for new keys"
 	default:
 		return ""
 	}

@@ -305,9 +305,46 @@ func (l *listener) datagrams(ctx context.Context, pc net.PacketConn) error {
 	defer stop()
 	defer func() { _ = pc.Close() }()
 	l.d.Log.Infof("Listening for meters at %s", pc.LocalAddr())
-	e := newEar(l, nil, "")
-	e.datagram = true
+	if big, ok := pc.(interface{ SetReadBuffer(int) error }); ok {
+		_ = big.SetReadBuffer(receiveBuffer) // as far as the system lets us
+	}
+	queue := make(chan received, mostQueued)
+	var wg sync.WaitGroup
+	defer wg.Wait()
+	defer close(queue)
+	wg.Go(func() {
+		e := newEar(l, nil, "")
+		e.datagram = true
+		for x := range queue {
+			e.ip = ipOf(x.from)
+			e.from, e.reply = ipText(e.ip), func(b []byte) error {
+				_, err := pc.WriteTo(b, x.from)
+				return err
+			}
+			e.takeDatagram(x.octets, x.at)
+		}
+	})
+	return l.enqueue(ctx, pc, queue)
+}
+
+// Thousands of meters push at the full hour: what the system keeps for a socket
+// holds some hundred datagrams, so that they are taken off it at once.
+const (
+	receiveBuffer = 4 << 20
+	mostQueued    = 1 << 15
+)
+
+// received is a datagram, and when it came.
+type received struct {
+	from   net.Addr
+	octets []byte
+	at     time.Time
+}
+
+// enqueue reads datagrams until the socket ends.
+func (l *listener) enqueue(ctx context.Context, pc net.PacketConn, queue chan<- received) error {
 	buf := make([]byte, largestDatagram)
+	dropped := 0
 	for {
 		n, from, err := pc.ReadFrom(buf)
 		if err != nil {
@@ -316,16 +353,19 @@ func (l *listener) datagrams(ctx context.Context, pc net.PacketConn) error {
 			}
 			return err
 		}
-		e.ip = ipOf(from)
-		if !l.allowed(e.ip) {
-			l.complain("source "+e.ip.String(), fmt.Errorf("%s: datagrams from %s are refused: it is not in allowed_sources", l.endpoint, e.ip))
+		if ip := ipOf(from); !l.allowed(ip) {
+			l.complain("source "+ip.String(), fmt.Errorf("%s: datagrams from %s are refused: it is not in allowed_sources", l.endpoint, ip))
 			continue
 		}
-		e.from, e.reply = ipText(e.ip), func(b []byte) error {
-			_, err := pc.WriteTo(b, from)
-			return err
+		select {
+		case queue <- received{from, append([]byte(nil), buf[:n]...), time.Now()}:
+			if dropped > 0 {
+				l.d.Log.Warnf("%s: %s came faster than they could be taken, and were dropped", l.endpoint, counted(dropped, "datagram"))
+				dropped = 0
+			}
+		default:
+			dropped++
 		}
-		e.takeDatagram(buf[:n], time.Now())
 	}
 }
 

@@ -21,8 +21,9 @@ import (
 // listening is what a request has beside: one that only parses what arrives, or
 // that waits for meters to dial in.
 type listening struct {
-	passive   bool // send_requests = false
-	findSpeed bool // baud_rate = "auto"
+	passive    bool        // send_requests = false
+	protection *protection // of a request that asks; nil: none
+	findSpeed  bool        // baud_rate = "auto"
 
 	assumeOrder bool
 	identity    string // a glob: of the system title, logical device name or meter id; empty: all
@@ -119,7 +120,7 @@ func buildListen(sc requestScope, s *Settings, r *request) {
 		}
 	}
 	if !r.passive {
-		for _, key := range []string{"assume_order", "encryption_key", "authentication_key", "keys_file", "allow_unauthenticated", "confirm_push", "timestamp"} {
+		for _, key := range []string{"assume_order", "keys_file", "allow_unauthenticated", "confirm_push", "timestamp"} {
 			if sc.own.sets(key) {
 				sc.bad(key, "", "it is for what meters push: set send_requests = false, or remove it")
 			}
@@ -301,8 +302,16 @@ func knownLists() (lists []preset.List[Item]) {
 	return lists
 }
 
+// entryKey is by what values of telegrams are known again.
+type entryKey struct {
+	code      obis.Code
+	attribute int8
+	index     uint16
+	place     string // of those without a code
+}
+
 // heardItem returns what becomes of an entry; nil: it is left out.
-func (r *request) heardItem(e *push.Entry, auto map[string]*item) *item {
+func (r *request) heardItem(e *push.Entry, auto map[entryKey]*item) *item {
 	if e.Item != nil {
 		if it := r.named[e.Item]; it != nil && (!r.chosen || !it.fallback) {
 			return it
@@ -318,9 +327,9 @@ func (r *request) heardItem(e *push.Entry, auto map[string]*item) *item {
 	if r.chosen {
 		return nil
 	}
-	key := e.Label()
-	if e.Named {
-		key = e.Code.String() + ":" + strconv.Itoa(int(e.Attribute)) + ":" + strconv.Itoa(int(e.Index))
+	key := entryKey{code: e.Code, attribute: e.Attribute, index: e.Index}
+	if !e.Named {
+		key = entryKey{place: e.Label()}
 	}
 	it := auto[key]
 	if it == nil {

@@ -149,10 +149,11 @@ type deviceKey struct {
 	mechanism         acse.Mechanism
 	password          string
 	gateway           string
+	keys              string
 }
 
 func (r *request) deviceKey(d *device) deviceKey {
-	return deviceKey{r.framing, r.logical, d.physical, r.client, r.mechanism, r.password.source, r.behind()}
+	return deviceKey{r.framing, r.logical, d.physical, r.client, r.mechanism, r.password.source, r.behind(), r.keys[0].source + " " + r.keys[1].source}
 }
 
 // memoryKey says which device something is learned about: where it is, and as
@@ -200,16 +201,22 @@ func (r *request) connConfig(d *device, m *memory) dlms.ConnConfig {
 func (r *request) login() (cfg dlms.AssociationConfig, print [sha256.Size]byte, err error) {
 	cfg.Mechanism, cfg.MaxPDU, cfg.AssumeConformance = r.mechanism, r.association.maxPDU, r.association.assume
 	cfg.ShortNames = r.association.short
-	if r.mechanism == acse.None {
+	secrets, err := r.protect(&cfg)
+	if err != nil {
+		return cfg, print, err
+	}
+	if r.mechanism != acse.None && r.mechanism != acse.HLSGMAC {
+		if cfg.Password, err = r.password.Get(); err != nil {
+			return cfg, print, &passwordError{err}
+		}
+		if len(cfg.Password) == 0 {
+			return cfg, print, &passwordError{errors.New("it is empty")}
+		}
+	}
+	if len(secrets)+len(cfg.Password) == 0 {
 		return cfg, print, nil
 	}
-	if cfg.Password, err = r.password.Get(); err != nil {
-		return cfg, print, &passwordError{err}
-	}
-	if len(cfg.Password) == 0 {
-		return cfg, print, &passwordError{errors.New("it is empty")}
-	}
-	return cfg, sha256.Sum256(cfg.Password), nil
+	return cfg, sha256.Sum256(append(secrets, cfg.Password...)), nil
 }
 
 // where is the request's meter for people.
@@ -303,9 +310,7 @@ func (d *DLMS) Plan() []PlannedRequest {
 			Method: r.schedule.Method.String(), Interval: r.schedule.Interval, Timeout: r.timeout,
 			Layout: "obis", schedule: r.schedule,
 		}
-		if r.mechanism == acse.Low {
-			p.Login = "low"
-		}
+		p.Login = mechanismWord(r.mechanism)
 		switch r.schedule.Method {
 		case schedule.Clock:
 			p.When, p.Timezone = r.schedule.Times.String(), r.timezone.String()

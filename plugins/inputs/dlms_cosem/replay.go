@@ -100,7 +100,7 @@ func (at *floor) accept(counter uint32, datagram bool) bool {
 func (l *listener) saveFloors(all bool) {
 	f := &l.d.floors
 	f.mu.Lock()
-	save := map[string]floor{}
+	save := map[string]any{}
 	now := time.Now()
 	for key, at := range f.list {
 		if at.dirty && (all || now.Sub(at.saved) >= saveFloor) {
@@ -109,10 +109,7 @@ func (l *listener) saveFloors(all bool) {
 		}
 	}
 	f.mu.Unlock()
-	for key, at := range save {
-		if err := l.d.kept.Save(pushBucket, key, at); err != nil {
-			l.complain("floors", fmt.Errorf("%s: the counters of pushes cannot be kept for the next start: %w", l.where(), err))
-			return
-		}
+	if err := l.d.kept.SaveAll(pushBucket, save); err != nil {
+		l.complain("floors", fmt.Errorf("%s: the counters of pushes cannot be kept for the next start: %w", l.where(), err))
 	}
 }

@@ -92,6 +92,9 @@ func (e *passwordError) Unwrap() error { return e.err }
 // repeated soon, because meters lock.
 func refusedLogin(err error) bool {
 	var reject *dlms.RejectError
+	if errors.As(err, &reject) && reject.Unproven {
+		return true
+	}
 	if !errors.As(err, &reject) || reject.Diagnostic.Source != acse.ServiceUser {
 		return false
 	}
@@ -123,10 +126,13 @@ func classify(err error) result {
 		access       *dlms.AccessError
 		timeout      *dlms.TimeoutError
 		protocol     *dlms.ProtocolError
+		insecure     *dlms.SecurityError
 	)
 	switch {
 	case errors.As(err, &connect):
 		return resultConnect
+	case errors.As(err, &insecure) && !refusedLogin(err):
+		return resultDecrypt
 	case errors.As(err, &password):
 		return resultAuth
 	case errors.As(err, &reject):

@@ -156,6 +156,9 @@ func (s *session) open(ctx context.Context, short time.Duration, login dlms.Asso
 		ctx, cancel = context.WithTimeout(ctx, short)
 		defer cancel()
 	}
+	if err := s.arm(ctx, &login); err != nil {
+		return err
+	}
 	for {
 		t, reused, err := s.connect(ctx)
 		if err != nil {
@@ -193,7 +196,7 @@ func (s *session) open(ctx context.Context, short time.Duration, login dlms.Asso
 		}
 		s.o.loginRefused = refusedLogin(err)
 		s.end(ctx, err)
-		if ctx.Err() == nil && s.proposeLess(err) {
+		if ctx.Err() == nil && s.proposeLess(err) || s.raise(ctx, err) {
 			continue
 		}
 		if !reused || !connectionLost(err) || ctx.Err() != nil {

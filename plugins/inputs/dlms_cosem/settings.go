@@ -58,16 +58,23 @@ type Settings struct {
 	Preset      string   `toml:"preset"`
 	PresetItems []string `toml:"preset_items"`
 
-	SendRequests         *bool    `toml:"send_requests"`
-	AssumeOrder          *bool    `toml:"assume_order"`
-	Identity             string   `toml:"identity"`
-	EncryptionKey        Secret   `toml:"encryption_key"`
-	AuthenticationKey    Secret   `toml:"authentication_key"`
-	KeysFile             string   `toml:"keys_file"`
-	AllowUnauthenticated *bool    `toml:"allow_unauthenticated"`
-	AllowedSources       []string `toml:"allowed_sources"`
-	ConfirmPush          *bool    `toml:"confirm_push"`
-	Timestamp            string   `toml:"timestamp"`
+	SendRequests          *bool    `toml:"send_requests"`
+	AssumeOrder           *bool    `toml:"assume_order"`
+	Identity              string   `toml:"identity"`
+	Security              string   `toml:"security"`
+	SecuritySuite         *int     `toml:"security_suite"`
+	Ciphering             string   `toml:"ciphering"`
+	SystemTitle           string   `toml:"system_title"`
+	ServerSystemTitle     string   `toml:"server_system_title"`
+	InvocationCounter     Number   `toml:"invocation_counter"`
+	InvocationCounterOBIS string   `toml:"invocation_counter_obis"`
+	EncryptionKey         Secret   `toml:"encryption_key"`
+	AuthenticationKey     Secret   `toml:"authentication_key"`
+	KeysFile              string   `toml:"keys_file"`
+	AllowUnauthenticated  *bool    `toml:"allow_unauthenticated"`
+	AllowedSources        []string `toml:"allowed_sources"`
+	ConfirmPush           *bool    `toml:"confirm_push"`
+	Timestamp             string   `toml:"timestamp"`
 
 	KeepOpen  string `toml:"keep_open"`
 	MaxInfo   *int   `toml:"max_info"`
@@ -158,6 +165,13 @@ func (s *Settings) inherit(d *Settings) {
 	s.SendRequests = cmp.Or(s.SendRequests, d.SendRequests)
 	s.AssumeOrder = cmp.Or(s.AssumeOrder, d.AssumeOrder)
 	s.Identity = cmp.Or(s.Identity, d.Identity)
+	s.Security = cmp.Or(s.Security, d.Security)
+	s.SecuritySuite = cmp.Or(s.SecuritySuite, d.SecuritySuite)
+	s.Ciphering = cmp.Or(s.Ciphering, d.Ciphering)
+	s.SystemTitle = cmp.Or(s.SystemTitle, d.SystemTitle)
+	s.ServerSystemTitle = cmp.Or(s.ServerSystemTitle, d.ServerSystemTitle)
+	s.InvocationCounter = cmp.Or(s.InvocationCounter, d.InvocationCounter)
+	s.InvocationCounterOBIS = cmp.Or(s.InvocationCounterOBIS, d.InvocationCounterOBIS)
 	s.EncryptionKey = cmp.Or(s.EncryptionKey, d.EncryptionKey)
 	s.AuthenticationKey = cmp.Or(s.AuthenticationKey, d.AuthenticationKey)
 	s.KeysFile = cmp.Or(s.KeysFile, d.KeysFile)

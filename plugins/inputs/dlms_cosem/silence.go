@@ -10,6 +10,7 @@ import (
 
 const (
 	quietAfter = time.Minute     // without a telegram since the start, before we say so
+	mostSilent = 10              // devices that fall silent at once are named
 	lateFactor = 3               // times its interval that a device may be silent
 	lateLeast  = 5 * time.Second // and this
 )
@@ -38,7 +39,11 @@ type silentError struct {
 }
 
 func (e *silentError) Error() string {
-	return fmt.Sprintf("no telegram%s since %s, although there was one every %s", deviceText(e.id), e.last.Format(time.DateTime), e.interval.Round(time.Second))
+	interval := e.interval.Round(time.Second)
+	if interval == 0 {
+		interval = e.interval.Round(time.Millisecond)
+	}
+	return fmt.Sprintf("no telegram since %s%s, although there was one every %s", e.last.Format(time.DateTime), deviceText(e.id), interval)
 }
 
 // quietError is a line on which nothing is understood.
@@ -58,6 +63,7 @@ func (e *quietError) Error() string {
 func (l *listener) look(now time.Time) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
+	silent := 0
 	for _, h := range l.devices {
 		if h.silent || h.count < 3 || now.Sub(h.last) < max(lateFactor*h.interval, lateLeast) {
 			continue
@@ -71,7 +77,12 @@ func (l *listener) look(now time.Time) {
 			}
 		}
 		delete(l.said, "silent "+h.id)
-		l.complainLocked("silent "+h.id, fmt.Errorf("%s: %w", l.where(), err))
+		if silent++; silent <= mostSilent {
+			l.complainLocked("silent "+h.id, fmt.Errorf("%s: %w", l.where(), err))
+		}
+	}
+	if silent > mostSilent {
+		l.d.Log.Warnf("%s: %d more devices have fallen silent at the same time: look at the network", l.where(), silent-mostSilent)
 	}
 	if l.quiet || len(l.devices) > 0 || len(l.passive) == 0 || now.Sub(l.start) < quietAfter {
 		return
