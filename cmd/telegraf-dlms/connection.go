@@ -55,8 +55,16 @@ func connectionKeys() []connectionKey {
 		{"gateway_network", number, "`N` of a device behind a gateway (default 0)"},
 		{"gateway_device", text, "`ADDRESS` of that device in its network: text, or octets as hex:01020304"},
 		{"referencing", text, "`NAME` ln or sn: logical or short names (default ln)"},
-		{"authentication", text, "`NAME` none or low (default none)"},
-		{"password", text, "`SECRET` for authentication low: file:PATH, env:NAME or - (ask)"},
+		{"authentication", text, "`NAME` none, low, high-gmac, high-md5, high-sha1, high-sha256 or high (default none)"},
+		{"password", text, "`SECRET` for authentication low, or of high-level security: file:PATH, env:NAME or - (ask)"},
+		{"encryption_key", text, "`SECRET` of ciphered meters: file:PATH, env:NAME or - (ask)"},
+		{"authentication_key", text, "`SECRET` of ciphered meters, likewise"},
+		{"security", text, "`NAME` none, authentication, encryption or authentication+encryption (default what the keys allow)"},
+		{"ciphering", text, "`NAME` auto, service or general: which ciphered APDUs are sent (default auto)"},
+		{"system_title", text, "`HEX` of ours (default one that is made once and kept)"},
+		{"server_system_title", text, "`HEX` of the meter's, if it does not tell it"},
+		{"invocation_counter", text, "`N` to begin with (default read from the meter)"},
+		{"invocation_counter_obis", text, "`OBIS` of the meter's counter (default 0.0.43.1.0.255)"},
 		{"max_info", number, "`OCTETS` of an HDLC information field, 32 to 2030 (default 512)"},
 		{"window", number, "`N` HDLC frames before an acknowledgement, 1 to 7 (default 1)"},
 		{"max_pdu", number, "`OCTETS` of the largest message of the meter, 0 for no limit (default 65535)"},
@@ -97,8 +105,8 @@ func connectionSettings(ctx context.Context, fs *flag.FlagSet) (map[string]any, 
 				return nil, err
 			}
 			out[k.name] = n
-		case k.name == "password":
-			password, err := passwordFlag(ctx, value)
+		case k.name == "password", k.name == "encryption_key", k.name == "authentication_key":
+			password, err := passwordFlag(ctx, k.name, value)
 			if err != nil {
 				return nil, err
 			}

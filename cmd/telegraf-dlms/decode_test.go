@@ -96,7 +96,7 @@ func TestDecodeUsage(t *testing.T) {
 		status      int
 		err         string
 	}{
-		{"7EA0", "-format xml", exitUsage, "telegraf-dlms decode: -format \"xml\": allowed are tree and json\n"},
+		{"7EA0", "-format xml", exitUsage, "telegraf-dlms decode: -format \"xml\": allowed are tree, json and lp\n"},
 		{"7EA0", "-redact -format json", exitUsage, "telegraf-dlms decode: -redact writes octets: -format and -raw do not go with it\n"},
 		{"7EA0", "-redact -raw", exitUsage, "telegraf-dlms decode: -redact writes octets: -format and -raw do not go with it\n"},
 		{"7EA0", "-key 5ECRE7", exitUsage, "telegraf-dlms decode: -key: 32 hexadecimal digits are expected, and something else found\n"},

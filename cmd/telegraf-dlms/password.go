@@ -15,10 +15,10 @@ import (
 // configuration key: file: and env: stay, "-" asks on the terminal. Anything
 // else is refused, and not shown: arguments can be read by every user of the
 // machine.
-func passwordFlag(ctx context.Context, value string) (string, error) {
+func passwordFlag(ctx context.Context, name, value string) (string, error) {
 	switch {
 	case value == "-":
-		password, err := askPassword(ctx, "password: ")
+		password, err := askPassword(ctx, strings.ReplaceAll(name, "_", " ")+": ")
 		if err != nil {
 			return "", err
 		}
@@ -26,7 +26,7 @@ func passwordFlag(ctx context.Context, value string) (string, error) {
 	case strings.HasPrefix(value, "file:"), strings.HasPrefix(value, "env:"):
 		return value, nil
 	default:
-		return "", errors.New("-password takes file:PATH, env:NAME or - (ask on the terminal): what stands in the arguments can be read by others")
+		return "", fmt.Errorf("-%s takes file:PATH, env:NAME or - (ask on the terminal): what stands in the arguments can be read by others", name)
 	}
 }
 
@@ -41,7 +41,7 @@ func readLine(r io.Reader) (string, error) {
 
 // readPassword returns the password itself that a password flag names.
 func readPassword(ctx context.Context, value string) ([]byte, error) {
-	text, err := passwordFlag(ctx, value)
+	text, err := passwordFlag(ctx, "password", value)
 	if err != nil {
 		return nil, err
 	}

@@ -379,7 +379,7 @@ type DataValue struct {
 // A line that cannot be read is passed to bad, which may be nil, cut to 80
 // octets, and is skipped: brackets are missing, or do not match, text stands
 // behind the last of them or a control character on the line, there is nothing
-// to go on with, or the line has more than 1024 octets, makes more than 64 values
+// to go on with, or the line has more than 4096 octets, makes more than 64 values
 // of a set, or more than 1000 sets of the telegram. Nothing else is lost with it
 // than lines that go on with it.
 func (t Telegram) Data(bad func(line string)) iter.Seq[DataSet] {

@@ -16,13 +16,6 @@ type unitOf struct {
 // mostUnits bounds the search among them.
 const mostUnits = 1000
 
-// column is a column of a profile.
-type column struct {
-	class     cosem.ClassID
-	code      obis.Code
-	attribute int8
-}
-
 // object is an entry of a push object list: four elements, or six with
 // restriction and columns (versions 0, and 1 and later of the class).
 type object struct {
@@ -62,9 +55,10 @@ func cutObject(d axdr.Data) (o object, ok bool) {
 		case 3:
 			v, _ := e.Int64()
 			o.index, ok = uint16(v), e.Tag() == axdr.TagLongUnsigned
-		case 5:
-			o.columns = e
+		case 4:
+			ok = complexData(e) || null(e)
 		default:
+			o.columns, ok = e, complexData(e) || null(e)
 		}
 		if !ok {
 			return o, false
@@ -74,119 +68,203 @@ func cutObject(d axdr.Data) (o object, ok bool) {
 	return o, true
 }
 
-// objectListIn reports whether d is a push object list; certain, whether it can
-// be nothing else: an array of descriptors and values of two octets looks the
-// same, but for data indexes, which are 0 as a rule.
-func objectListIn(d axdr.Data) (is, certain bool) {
+// self reports whether an entry is the push object list itself.
+func (o *object) self() bool { return o.class == cosem.PushSetup && o.attribute == 2 }
+
+// objectListIn reports whether d is a push object list. An array of class, code,
+// attribute and values of two octets looks the same, but for data indexes: those
+// are 0 where the attribute has no elements to choose from.
+func objectListIn(d axdr.Data) bool {
 	if d.Tag() != axdr.TagArray || d.Len() == 0 {
-		return false, false
+		return false
 	}
-	certain = true
 	for e := range d.All() {
 		o, ok := cutObject(e)
-		if !ok {
-			return false, false
-		}
-		certain = certain && o.index == 0
-	}
-	return true, certain
-}
-
-// objectListAt returns which of the elements is a push object list whose values
-// the others are; -1: none.
-func (m *Mapper) objectListAt(base, end int) int {
-	for i := base; i < end; i++ {
-		if is, _ := objectListIn(m.stack[i]); is && m.offset(i, end-base-1) >= 0 {
-			return i
+		if !ok || o.index != 0 && plainClass(o.class) {
+			return false
 		}
 	}
-	return -1
-}
-
-// offset returns by how many entries the object list is ahead of its values; -1
-// if their numbers do not fit. The list may stand among the values, for it is
-// an attribute of the push setup and may name itself.
-func (m *Mapper) offset(at, values int) int {
-	switch m.stack[at].Len() {
-	case values + 1: // it names itself
-		return 1
-	case values:
-		return 0
-	default:
-		return -1
-	}
-}
-
-// nested maps a push object list and one list with all of its values. It
-// reports false if the elements are something else.
-func (m *Mapper) nested(base, end int) bool {
-	if end-base != 2 || !complexData(m.stack[end-1]) || m.stack[end-1].Len() < 2 {
-		return false
-	}
-	if is, _ := objectListIn(m.stack[base]); !is || m.offset(base, m.stack[end-1].Len()) < 0 {
-		return false
-	}
-	list, values := m.stack[base], m.stack[end-1]
-	m.stack = append(m.stack, list)
-	for v := range values.All() {
-		m.stack = append(m.stack, v)
-	}
-	m.path = append(m.path, 2)
-	m.objectList(end, end, len(m.stack))
-	m.path = m.path[:len(m.path)-1]
-	m.stack = m.stack[:end]
 	return true
 }
 
-// objectList maps the elements that the list at says what they are.
-func (m *Mapper) objectList(base, at, end int) {
-	list, itself := m.stack[at], m.offset(at, end-base-1) == 1
-	m.collectUnits(base, at, end, itself)
-	i := base
-	n := 0
-	skipped := !itself
+// fit is how a push object list belongs to values.
+type fit struct {
+	ok   bool
+	self int // entry that is the list itself and has no value; -1: there is none
+}
+
+// fits finds out whether the values from first to end, of which nulls at the
+// end may be padding and the one at skip is none, are those of a push object
+// list: there has to be one for each entry. The list is an attribute of the
+// push setup and may name itself; then it has no value, or itself as the value.
+func (m *Mapper) fits(list axdr.Data, first, skip, end int) fit {
+	n, self := 0, -1
 	for e := range list.All() {
+		if o, _ := cutObject(e); o.self() && self < 0 {
+			self = n
+		}
 		n++
-		o, _ := cutObject(e)
-		if !skipped && (o.class == cosem.PushSetup || n == list.Len()) {
-			skipped = true // the list itself
+	}
+	count, used := 0, 0 // of values; of those up to the last that is not null
+	selfValue := false
+	for i := first; i < end; i++ {
+		if i == skip {
 			continue
 		}
-		if i == at {
+		if count == self {
+			selfValue = null(m.stack[i]) || objectListIn(m.stack[i])
+		}
+		if count++; !null(m.stack[i]) {
+			used = count
+		}
+	}
+	with := count >= n && used <= n && (self < 0 || selfValue)
+	without := self >= 0 && count >= n-1 && used <= n-1
+	switch {
+	case with == without: // it does not fit, or in two ways
+		return fit{}
+	case with:
+		return fit{ok: true, self: -1}
+	default:
+		return fit{ok: true, self: self}
+	}
+}
+
+// objects maps elements that are a push object list and its values. It reports
+// false if they are something else.
+func (m *Mapper) objects(base, end int) bool {
+	const most = 8 // lists are tried: captured objects look the same
+	tried := 0
+	for at := base; at < end && tried < most; at++ {
+		list := m.stack[at]
+		if !objectListIn(list) {
+			continue
+		}
+		tried++
+		if at == base && m.nestedFits(base, end) {
+			return false
+		}
+		f := m.fits(list, base, at, end)
+		last := at+1 == end
+		switch {
+		case !f.ok, f.self < 0 && list.Len() == 1 && at > base:
+		case f.self < 0 && at > base && !last: // in the middle, it would name itself
+		case f.self >= 0 && at > base && !last && at-base != f.self:
+		case m.allRows(list, base, at, end):
+		default:
+			m.objectList(list, f, base, at, end)
+			return true
+		}
+	}
+	return false
+}
+
+// nestedFits reports whether there are a push object list and one structure, of
+// its values, and nothing else.
+func (m *Mapper) nestedFits(base, end int) bool {
+	for i := base + 2; i < end; i++ {
+		if !null(m.stack[i]) {
+			return false
+		}
+	}
+	if base+1 >= end || m.stack[base+1].Tag() != axdr.TagStructure || isUnit(m.stack[base+1]) {
+		return false
+	}
+	first := len(m.stack)
+	for v := range m.stack[base+1].All() {
+		m.stack = append(m.stack, v)
+	}
+	f := m.fits(m.stack[base], first, -1, len(m.stack))
+	m.stack = m.stack[:first]
+	return f.ok
+}
+
+// nested maps the push object list at i, and the list behind it that has all of
+// its values, or rows of them. It returns 2, or 0 if they are something else.
+func (m *Mapper) nested(base, i, end int) int {
+	if i+1 >= end || !objectListIn(m.stack[i]) || !complexData(m.stack[i+1]) || isUnit(m.stack[i+1]) {
+		return 0
+	}
+	list, values := m.stack[i], m.stack[i+1]
+	first := len(m.stack)
+	for v := range values.All() {
+		m.stack = append(m.stack, v)
+	}
+	m.path = append(m.path, i+1-base+1)
+	n := 2
+	if m.allRows(list, first, -1, len(m.stack)) {
+		m.columnsOf(list)
+		m.rows(Entry{Class: cosem.ProfileGeneric, Attribute: 2}, values)
+		m.columns = m.columns[:0]
+	} else if f := m.fits(list, first, -1, len(m.stack)); f.ok {
+		m.objectList(list, f, first, -1, len(m.stack))
+	} else {
+		n = 0
+	}
+	m.path, m.stack = m.path[:len(m.path)-1], m.stack[:first]
+	return n
+}
+
+// allRows reports whether each value has an element for each entry of the list:
+// then they are rows of a profile, and the list is its columns.
+func (m *Mapper) allRows(list axdr.Data, first, skip, end int) bool {
+	n := 0
+	for i := first; i < end; i++ {
+		if i == skip {
+			continue
+		}
+		d := m.stack[i]
+		if _, _, ok := withUnit(&Entry{}, d); ok || isUnit(d) || !complexData(d) || d.Len() != list.Len() || d.Len() < 2 {
+			return false
+		}
+		n++
+	}
+	return n > 0
+}
+
+// objectList maps the values from base to end, but for the one at skip, as the
+// list says what they are.
+func (m *Mapper) objectList(list axdr.Data, f fit, base, skip, end int) {
+	units, captures := len(m.units), len(m.captures)
+	m.eachObject(list, f, base, skip, end, m.learnObject)
+	m.eachObject(list, f, base, skip, end, m.object)
+	m.units, m.captures = m.units[:units], m.captures[:captures]
+}
+
+// eachObject calls do with each entry, the number of its value and that.
+func (m *Mapper) eachObject(list axdr.Data, f fit, base, skip, end int, do func(o object, at int, d axdr.Data)) {
+	i, n := base, -1
+	for e := range list.All() {
+		if n++; n == f.self {
+			continue
+		}
+		if i == skip {
 			i++
 		}
 		if i >= end || m.ended {
 			return
 		}
-		m.object(o, i-base+1, m.stack[i])
+		o, _ := cutObject(e)
+		do(o, i-base+1, m.stack[i])
 		i++
 	}
 }
 
-// collectUnits finds the scalers and units that are among the values.
-func (m *Mapper) collectUnits(base, at, end int, itself bool) {
-	m.units = m.units[:0]
-	i, n, skipped := base, 0, !itself
-	list := m.stack[at]
-	for e := range list.All() {
-		n++
-		o, _ := cutObject(e)
-		if !skipped && (o.class == cosem.PushSetup || n == list.Len()) {
-			skipped = true
-			continue
+// capture are the columns of a profile that were pushed beside its rows.
+type capture struct {
+	code    obis.Code
+	columns axdr.Data
+}
+
+// learnObject notes a value that is about other values.
+func (m *Mapper) learnObject(o object, _ int, d axdr.Data) {
+	if id, ok := cosem.ScalerAttribute(o.class); ok && id == o.attribute {
+		if u, ok := unitStructure(d); ok && len(m.units) < mostUnits {
+			m.units = append(m.units, unitOf{o.class, o.code, u})
 		}
-		if i == at {
-			i++
-		}
-		if i >= end || len(m.units) == mostUnits {
-			return
-		}
-		if id, ok := cosem.ScalerAttribute(o.class); ok && id == o.attribute {
-			if u, ok := unitStructure(m.stack[i]); ok {
-				m.units = append(m.units, unitOf{o.class, o.code, u})
-			}
-		}
-		i++
+	}
+	if o.class == cosem.ProfileGeneric && o.attribute == 3 && objectListIn(d) && len(m.captures) < mostUnits {
+		m.captures = append(m.captures, capture{o.code, d})
 	}
 }
 
@@ -200,32 +278,35 @@ func (m *Mapper) unit(class cosem.ClassID, code obis.Code) (cosem.ScalerUnit, bo
 	return cosem.ScalerUnit{}, false
 }
 
-// object gives the value of an entry.
+// object gives the value of an entry, which stands at a place.
 func (m *Mapper) object(o object, at int, d axdr.Data) {
-	if id, ok := cosem.ScalerAttribute(o.class); ok && id == o.attribute {
-		if _, ok := unitStructure(d); ok {
-			return // it belongs to another value
-		}
-	}
-	m.path = append(m.path, at)
-	defer func() { m.path = m.path[:len(m.path)-1] }()
-	if o.attribute == 0 {
-		m.whole(o, d)
+	if o.self() {
 		return
 	}
-	e := m.named(o.code)
-	e.Class, e.Attribute, e.Index = o.class, o.attribute, o.index
-	if valueAttribute(o.class, o.attribute) {
-		e.Unit, e.HasUnit = m.unit(o.class, o.code)
+	m.path = append(m.path, at)
+	if d.Tag() == axdr.TagStructure && o.attribute > 0 && tells(d, o.code) {
+		m.list(d) // value and scaler and unit are in it
+	} else {
+		m.entry = Entry{Named: true, Code: o.code, Class: o.class, Attribute: o.attribute, Index: o.index}
+		m.columnsFrom(&o)
+		m.value(&m.entry, d)
+		m.columns = m.columns[:0]
 	}
-	m.columns = m.columns[:0]
-	for c := range o.columns.All() {
-		if x, ok := cutObject(c); ok {
-			m.columns = append(m.columns, column{x.class, x.code, x.attribute})
+	m.path = m.path[:len(m.path)-1]
+}
+
+// tells reports whether the first or second element of d is that code.
+func tells(d axdr.Data, code obis.Code) bool {
+	i := 0
+	for e := range d.All() {
+		if c, ok := codeOf(e); ok && c == code {
+			return d.Len() > 1
+		}
+		if i++; i == 2 {
+			break
 		}
 	}
-	m.value(e, d)
-	m.columns = m.columns[:0]
+	return false
 }
 
 // valueAttribute reports whether scaler and unit of a class are those of the
@@ -236,80 +317,36 @@ func valueAttribute(class cosem.ClassID, id int8) bool {
 
 // whole gives the attributes of an object that was pushed as a whole: a
 // structure that begins with its logical name.
-func (m *Mapper) whole(o object, d axdr.Data) {
-	if d.Tag() != axdr.TagStructure {
-		e := m.named(o.code)
-		e.Class = o.class
-		m.value(e, d)
+func (m *Mapper) whole(class cosem.ClassID, code obis.Code, d axdr.Data) {
+	if first, _ := d.Element(0); d.Tag() != axdr.TagStructure {
+		return
+	} else if c, ok := codeOf(first); !ok || c != code {
 		return
 	}
-	scaler, hasScaler := cosem.ScalerAttribute(o.class)
+	scaler, hasScaler := cosem.ScalerAttribute(class)
 	var unit cosem.ScalerUnit
 	hasUnit := false
 	if e, ok := d.Element(int(scaler) - 1); ok && hasScaler {
 		unit, hasUnit = unitStructure(e)
 	}
+	if class == cosem.ProfileGeneric {
+		columns, _ := d.Element(2)
+		m.columnsOf(columns)
+	}
 	id := int8(0)
 	for part := range d.All() {
-		id++
-		if id == 1 || hasUnit && id == scaler || id == mostAttribute {
+		if id++; id > mostAttribute {
+			break
+		}
+		if hasScaler && id == scaler {
 			continue
 		}
-		e := m.named(o.code)
-		e.Class, e.Attribute = o.class, id
-		if valueAttribute(o.class, id) {
-			e.Unit, e.HasUnit = unit, hasUnit
+		m.entry = Entry{Named: true, Code: code, Class: class, Attribute: id}
+		if valueAttribute(class, id) {
+			m.entry.Unit, m.entry.HasUnit = unit, hasUnit
 		}
 		m.path = append(m.path, int(id))
-		m.value(e, part)
+		m.value(&m.entry, part)
 		m.path = m.path[:len(m.path)-1]
-	}
-}
-
-// rows reports whether the value of a code is the buffer of a profile.
-func rows(e *Entry, d axdr.Data) bool {
-	if e.Class != cosem.ProfileGeneric && (e.Class != 0 || cosem.GuessClass(e.Code) != cosem.ProfileGeneric) {
-		return false
-	}
-	for row := range d.All() {
-		if row.Tag() != axdr.TagStructure {
-			return false
-		}
-	}
-	return d.Len() > 0
-}
-
-// rows gives the values of the rows of a profile, each row with its time.
-func (m *Mapper) rows(profile Entry, buffer axdr.Data) {
-	n := 0
-	for row := range buffer.All() {
-		n++
-		var at axdr.Data
-		for c := range row.All() {
-			if t, ok := c.DateTime(); ok && t.Complete() {
-				at = c
-				break
-			}
-		}
-		k := 0
-		for c := range row.All() {
-			k++
-			if m.ended {
-				return
-			}
-			if len(c) == len(at) && len(at) > 0 && &c[0] == &at[0] || c.Tag() == axdr.TagNull {
-				continue
-			}
-			m.entry = profile
-			e := &m.entry
-			e.Row, e.Column, e.Time, e.Value = n, k, at, c
-			if len(m.columns) == row.Len() {
-				col := m.columns[k-1]
-				e.Code, e.Class, e.Attribute = col.code, col.class, col.attribute
-			}
-			m.path = append(m.path, n, k)
-			m.give()
-			m.path = m.path[:len(m.path)-2]
-		}
 	}
 }

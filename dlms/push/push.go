@@ -38,10 +38,10 @@ type Entry struct {
 	Item *Item
 
 	// Row is the number of the row, from 1, of a value that stands in a row of a
-	// profile, whose Code it has unless the columns are told; 0: in none.
-	// Column is its place in the row, from 1, and Time the time of the row.
+	// profile, whose Code it has unless the columns are told, with Column as Index;
+	// 0: in none. Column is its place in the row, from 1.
 	Row, Column int
-	Time        axdr.Data // date-time; nil: the row has none
+	Time        axdr.Data // date-time of the row, or beside the value; nil: there is none
 }
 
 // Label is the place of a value for people: index_3, or index_3_1.
@@ -91,12 +91,16 @@ type Mapper struct {
 	stack    []axdr.Data // elements of the lists that are open
 	path     []int
 	units    []unitOf
-	columns  []column
+	captures []capture
+	columns  []object
+	third    third
+	loose    int // a scaler and unit that no value stands in front of
 
-	yield func(*Entry) bool
-	entry Entry
-	shape Shape
-	ended bool
+	lastTypes, lastLeading string // of the shape before, which is mostly the same
+	yield                  func(*Entry) bool
+	entry                  Entry
+	shape                  Shape
+	ended                  bool
 }
 
 const defaultMaxAPDU = 1 << 20
@@ -105,7 +109,8 @@ const defaultMaxAPDU = 1 << 20
 // false. A body without values, null-data, is a heartbeat: no error.
 func (m *Mapper) Map(body []byte, yield func(e *Entry) bool) (Shape, error) {
 	m.shape, m.ended, m.yield = Shape{}, false, yield
-	m.stack, m.path, m.units, m.columns = m.stack[:0], m.path[:0], m.units[:0], m.columns[:0]
+	m.stack, m.path, m.units, m.columns, m.third = m.stack[:0], m.path[:0], m.units[:0], m.columns[:0], attributeThird
+	m.captures = m.captures[:0]
 	d, err := m.data(body)
 	if err != nil {
 		return m.shape, &BodyError{Err: err}
@@ -160,11 +165,9 @@ func parse(body []byte) (axdr.Data, error) {
 
 // Valid reports whether a body is one that Map reads without an error.
 func Valid(body []byte) bool {
-	if _, err := parse(body); err == nil {
-		return true
-	}
-	_, ok := repair(nil, body, defaultMaxAPDU)
-	return ok
+	var m Mapper
+	_, err := m.data(body)
+	return err == nil
 }
 
 // mostTypes bounds Shape.Types.
@@ -180,8 +183,11 @@ func (m *Mapper) describe(d axdr.Data) {
 	for e := range d.All() {
 		if m.shape.Elements == 0 {
 			m.shape.First, _ = codeOf(e)
-			if m.shape.First == (obis.Code{}) {
-				m.shape.Leading = printable(e)
+			if text := printable(e); m.shape.First == (obis.Code{}) && text != nil {
+				if m.lastLeading != string(text) {
+					m.lastLeading = string(text)
+				}
+				m.shape.Leading = m.lastLeading
 			}
 		}
 		m.shape.Elements++
@@ -190,54 +196,10 @@ func (m *Mapper) describe(d axdr.Data) {
 		}
 	}
 	m.shape.List = m.match()
-	if m.shape.List == nil || m.shape.Types == "" {
-		m.shape.Types = string(m.types)
+	if m.lastTypes != string(m.types) {
+		m.lastTypes = string(m.types)
 	}
-}
-
-// printable is the text of a string of printable ASCII.
-func printable(d axdr.Data) string {
-	b, ok := d.Octets()
-	if !ok || len(b) == 0 || len(b) > 64 {
-		return ""
-	}
-	for _, c := range b {
-		if c < 0x20 || c > 0x7E {
-			return ""
-		}
-	}
-	return string(b)
-}
-
-func complexData(d axdr.Data) bool {
-	return d.Tag() == axdr.TagArray || d.Tag() == axdr.TagStructure
-}
-
-// codeOf returns the OBIS code that an octet-string holds, if it can be one:
-// six octets of a medium and a channel that exist, with a value group F that
-// says "not used" or a billing period.
-func codeOf(d axdr.Data) (obis.Code, bool) {
-	if len(d) != 8 || axdr.Tag(d[0]) != axdr.TagOctetString || d[1] != 6 {
-		return obis.Code{}, false
-	}
-	c := obis.Code(d[2:8])
-	return c, plausible(c)
-}
-
-func plausible(c obis.Code) bool {
-	if c[0] > 15 || c[1] > 199 || c == (obis.Code{}) {
-		return false
-	}
-	return c[5] == 255 || c[5] <= 126 && (c[2] != 0 || c[3] != 0)
-}
-
-// unitStructure reads a structure of scaler and unit.
-func unitStructure(d axdr.Data) (cosem.ScalerUnit, bool) {
-	// 02 02 0F ss 16 uu
-	if len(d) == 6 && d[0] == byte(axdr.TagStructure) && d[1] == 2 && d[2] == byte(axdr.TagInteger) && d[4] == byte(axdr.TagEnum) {
-		return cosem.ScalerUnit{Scaler: int8(d[3]), Unit: cosem.Unit(d[5])}, true
-	}
-	return cosem.ScalerUnit{}, false
+	m.shape.Types = m.lastTypes
 }
 
 // give passes on the entry.
@@ -255,10 +217,4 @@ func (m *Mapper) give() {
 	if !m.yield(e) {
 		m.ended = true
 	}
-}
-
-// named begins an entry with a code.
-func (m *Mapper) named(c obis.Code) *Entry {
-	m.entry = Entry{Named: true, Code: c, Attribute: 2}
-	return &m.entry
 }

@@ -34,23 +34,28 @@ func repair(dst, body []byte, limit int) (out []byte, ok bool) {
 // Length returns how many octets the body at the front of b has by its own
 // account: 0 if more octets are needed to tell, -1 if it cannot be told.
 func Length(b []byte) int {
-	d, _, err := axdr.Cut(b)
-	if err == nil {
+	d, rest, err := axdr.Cut(b)
+	if err == nil && zeros(rest) {
 		return len(d)
 	}
 	short := errors.Is(err, io.ErrUnexpectedEOF)
 	for _, form := range forms {
 		r := repairer{src: b, limit: defaultMaxAPDU, form: form}
 		end, ok := r.element(0, 0)
-		if ok && r.used {
+		// What is A-XDR, too, is the other form only if that leaves nothing over.
+		if ok && r.used && !r.maybe && (err != nil || zeros(b[end:])) {
 			return end
 		}
-		short = short || r.used && r.short
+		short = short || r.maybe || r.used && r.short
 	}
-	if short {
+	switch {
+	case err == nil:
+		return len(d)
+	case short:
 		return 0
+	default:
+		return -1
 	}
-	return -1
 }
 
 func zeros(b []byte) bool {
@@ -77,6 +82,7 @@ type repairer struct {
 	limit    int
 	form     form
 	used     bool // something was not A-XDR
+	maybe    bool // with more octets, something may turn out not to be
 	short    bool // the octets have come to an end
 }
 
@@ -86,14 +92,10 @@ func (r *repairer) element(off, depth int) (end int, ok bool) {
 		r.short = off >= len(r.src)
 		return off, false
 	}
-	t := axdr.Tag(r.src[off])
-	if r.form&swapped != 0 && len(r.src)-off >= 8 && r.src[off] == 6 && r.src[off+1] == byte(axdr.TagOctetString) {
-		if code := obis.Code(r.src[off+2 : off+8]); plausible(code) && code[5] == 255 {
-			r.used = true
-			r.dst = axdr.AppendOctetString(r.dst, code[:])
-			return off + 8, true
-		}
+	if r.form&swapped != 0 && r.swappedCode(off) {
+		return off + swappedOctets, true
 	}
+	t := axdr.Tag(r.src[off])
 	if t != axdr.TagArray && t != axdr.TagStructure {
 		d, _, err := axdr.Cut(r.src[off:])
 		if err != nil {
@@ -121,15 +123,41 @@ func (r *repairer) element(off, depth int) (end int, ok bool) {
 	return off, true
 }
 
+const swappedOctets = 8
+
+// swappedCode writes a code whose tag and length have changed places, if there
+// is one at off.
+func (r *repairer) swappedCode(off int) bool {
+	b := r.src[off:]
+	if len(b) < 2 || b[0] != 6 || b[1] != byte(axdr.TagOctetString) {
+		return false
+	}
+	if len(b) < swappedOctets {
+		r.maybe = true
+		return false
+	}
+	code := obis.Code(b[2:swappedOctets])
+	if !plausible(code) || code[5] != 255 {
+		return false
+	}
+	r.used = true
+	r.dst = axdr.AppendOctetString(r.dst, code[:])
+	return true
+}
+
 // descriptor writes the head of a structure of class, code, attribute and the
 // value that follows, if there is a descriptor without tags at off.
 func (r *repairer) descriptor(off int) bool {
-	if len(r.src)-off <= descriptorOctets {
+	b := r.src[off:]
+	if len(b) >= 2 && !(cosem.ClassID(b[0])<<8 | cosem.ClassID(b[1])).Known() {
 		return false
 	}
-	b := r.src[off : off+descriptorOctets]
+	if len(b) <= descriptorOctets {
+		r.maybe = true
+		return false
+	}
 	class, code, attribute := cosem.ClassID(b[0])<<8|cosem.ClassID(b[1]), obis.Code(b[2:8]), int8(b[8])
-	if !class.Known() || !plausible(code) || code[5] != 255 || attribute < 1 || attribute > mostAttribute {
+	if !plausible(code) || code[5] != 255 || attribute < 1 || attribute > mostAttribute {
 		return false
 	}
 	r.used = true

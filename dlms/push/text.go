@@ -20,7 +20,7 @@ import (
 // as of the last reading of a gas meter, is the Time of the entry.
 func (m *Mapper) MapText(t iec62056.Telegram, yield func(e *Entry) bool, bad func(line string)) Shape {
 	m.shape, m.ended, m.yield = Shape{Leading: t.Identification}, false, yield
-	m.path, m.expanded = m.path[:0], m.expanded[:0]
+	m.path, m.types, m.expanded = m.path[:0], m.types[:0], m.expanded[:0]
 	m.shape.List = m.match()
 	if bad == nil {
 		bad = func(string) {}
@@ -41,104 +41,134 @@ func (m *Mapper) MapText(t iec62056.Telegram, yield func(e *Entry) bool, bad fun
 func (m *Mapper) set(set iec62056.DataSet, bad func(string)) {
 	code, ok := textCode(set.Address)
 	switch {
-	case set.Address == "" || len(set.Values) == 0:
-		return
 	case !ok:
-		if len(set.Address) > 4 { // 0.9.1 and F.F are codes too, of their own kind
+		if malformed(set.Address) {
 			bad(set.Address)
 		}
 		return
-	case len(set.Values) > 2 && set.Values[1].Unit == "" && len(set.Values[0].Text) <= 2:
-		return // a log: a count, the code of what was logged, then times and values
+	case len(set.Values) == 0, code[2] == 98, code[2] == 99:
+		return // a log or a profile: what it is of, then times and values
 	default:
 	}
-	e := m.named(code)
-	value := set.Values[0]
-	if len(set.Values) > 1 {
-		if at, ok := stamp(set.Values[0].Text); ok { // the last but one format of M-Bus devices has more between
-			e.Time, value = at, set.Values[len(set.Values)-1]
-		}
+	m.entry = Entry{Named: true, Code: code, Attribute: 2}
+	e := &m.entry
+	value, ok := textParts(e, set.Values)
+	if !ok {
+		return
 	}
-	if value.Unit == "" && len(set.Values) > 2 { // DSMR 2: the unit is in front: (..)(m3)(value)
-		for i := len(set.Values) - 2; i > 0; i-- {
-			if _, _, ok := textUnit(set.Values[i].Text); ok {
-				value.Unit = set.Values[i].Text
-			} else if c, ok := textCode(set.Values[i].Text); ok && strings.Contains(set.Values[i].Text, ":") {
+	if e.Value = m.textValue(e, value, strings.Contains(set.Address, ":")); e.Value != nil {
+		m.give()
+	}
+}
+
+// textParts finds the value among those of a line, and the time that it is of:
+// P1 has that in front, meters with a readout have it behind.
+func textParts(e *Entry, values []iec62056.DataValue) (value iec62056.DataValue, ok bool) {
+	first, last := values[0], values[len(values)-1]
+	if len(values) == 1 {
+		return first, true
+	}
+	if first.Unit != "" {
+		if at, ok := stamp(values[1].Text); ok && len(values) == 2 && values[1].Unit == "" {
+			e.Time = at
+		}
+		return first, true
+	}
+	at, ok := stamp(first.Text)
+	if !ok || len(first.Text) < minStamp {
+		// (632525252525S)(00000.000) is a time that no device has told yet.
+		return first, len(values) == 2 && !stampLike(first.Text) && last.Unit == ""
+	}
+	e.Time = at
+	if len(values) == 2 {
+		return last, true
+	}
+	if last.Unit == "" { // DSMR 2: code and unit stand in front of it: (..)(0-1:24.2.1)(m3)(value)
+		for _, v := range values[1 : len(values)-1] {
+			if _, _, ok := textUnit(v.Text); ok {
+				last.Unit = v.Text
+			} else if c, ok := textCode(v.Text); ok && strings.Contains(v.Text, ":") {
 				e.Code = c
 			}
 		}
 	}
-	if e.Value = m.textValue(e, code, value); e.Value != nil {
-		m.give()
-	}
+	return last, last.Unit != ""
 }
 
 // textCode reads the address of a line: 1-0:1.8.1, or 1.8.1*01 of a meter of
 // electricity.
 func textCode(s string) (obis.Code, bool) {
-	c, err := obis.Parse(s)
-	if err != nil || !strings.Contains(s, ".") {
-		return c, false
+	if !strings.Contains(s, ".") {
+		return obis.Code{}, false
 	}
-	// The short form of IEC 62056-21 has no medium: what stands at 0.x is general.
-	return c, true
+	c, err := obis.Parse(s)
+	return c, err == nil
 }
 
-// textValue makes Data of the text of a value; nil of none.
-func (m *Mapper) textValue(e *Entry, code obis.Code, v iec62056.DataValue) axdr.Data {
+// malformed reports whether the address of a line should be an OBIS code. Those
+// with letters for value group C, like F.F or C.1.0, are codes of their own kind.
+func malformed(s string) bool {
+	if len(s) > 1 && s[1] == '.' && strings.IndexByte("CFLP", s[0]) >= 0 {
+		return false
+	}
+	return strings.ContainsAny(s, ".:")
+}
+
+// textValue makes Data of the text of a value.
+func (m *Mapper) textValue(e *Entry, v iec62056.DataValue, full bool) axdr.Data {
 	text := strings.TrimSpace(v.Text)
-	if at, ok := stamp(text); ok && v.Unit == "" && isClock(code) {
+	if at, ok := stamp(text); ok && v.Unit == "" && len(text) >= minStamp && isClock(e.Code) {
 		return at
 	}
 	digits, scaler, ok := decimal(text)
 	unit, power, known := textUnit(v.Unit)
+	start := len(m.expanded)
 	switch {
-	case ok && (known || v.Unit == "" && !isText(code) && len(text) <= 10):
+	case ok && (known || v.Unit == "" && !isText(e.Code) && len(text) <= 10):
 		e.Unit, e.HasUnit = cosem.ScalerUnit{Scaler: int8(scaler + power), Unit: unit}, true
-		start := len(m.expanded)
 		m.expanded = axdr.AppendLong64(m.expanded, digits)
-		return axdr.Data(m.expanded[start:])
-	case text == "":
-		start := len(m.expanded)
-		m.expanded = axdr.AppendVisibleString(m.expanded, "")
-		return axdr.Data(m.expanded[start:])
+	case known:
+		return nil // what has a unit is a number
 	default:
-		start := len(m.expanded)
-		m.expanded = axdr.AppendVisibleString(m.expanded, unhex(text))
-		return axdr.Data(m.expanded[start:])
+		if full && (e.Code[2] == 96 || e.Code[2] == 42) {
+			text = unhex(text, e.Code[3] == 13)
+		}
+		m.expanded = axdr.AppendVisibleString(m.expanded, text)
 	}
+	return axdr.Data(m.expanded[start:])
 }
 
-// isClock reports whether a code is that of a date and time.
-func isClock(c obis.Code) bool { return c[0] == 0 && c[2] == 1 && c[3] == 0 }
-
 // isText reports whether the value of a code is text, even if it has digits
-// only: numbers of devices, names, tariffs and messages.
+// only: numbers of devices, names, tariffs, messages, errors, dates and times.
 func isText(c obis.Code) bool {
-	switch {
-	case c[2] == 42, c[2] == 0 && c[0] == 0, c[2] == 0 && c[3] == 0:
+	d, e := c[3], c[4]
+	switch c[2] {
+	case 42, 97:
 		return true
-	case c[2] == 96:
-		return c[3] == 1 || c[3] == 13 || c[3] == 14
-	case c[0] == 1 && c[2] == 0 && c[3] == 2, c[0] == 1 && c[2] == 3 && c[3] == 0:
-		return true
+	case 96:
+		return d == 1 || d == 5 || d == 13 || d == 14
+	case 0:
+		return c[0] == 0 || d == 0 || d == 1 && e > 1 || d == 2 || d == 9
 	default:
 		return false
 	}
 }
 
 // unhex is the text that hexadecimal digits stand for, as P1 sends octet-strings;
-// or the digits, if that is no text.
-func unhex(s string) string {
-	if len(s) < 8 || len(s)%2 != 0 {
+// or the digits, if that is no text. A number of a device may be sent as it is,
+// so digits from 0 to 9 alone have to be many, and stand for digits and letters.
+func unhex(s string, message bool) string {
+	b, err := hex.DecodeString(s)
+	if err != nil || len(s) < 8 && !message {
 		return s
 	}
-	b, err := hex.DecodeString(s)
-	if err != nil {
+	plain := strings.Trim(s, "0123456789") == "" && !message
+	if plain && len(s) < 16 {
 		return s
 	}
 	for _, c := range b {
-		if c < 0x20 || c > 0x7E {
+		alphanumeric := c >= '0' && c <= '9' || c >= 'A' && c <= 'Z'
+		if c < 0x20 || c > 0x7E || plain && !alphanumeric {
 			return s
 		}
 	}
@@ -173,19 +203,30 @@ func textUnit(s string) (u cosem.Unit, power int, ok bool) {
 		{"GJ", cosem.UnitJoule, 9}, {"MJ", cosem.UnitJoule, 6}, {"J", cosem.UnitJoule, 0},
 		{"s", cosem.UnitSecond, 0}, {"C", cosem.UnitCelsius, 0}, {"%", cosem.UnitPercent, 0}, {"Deg", cosem.UnitDegree, 0},
 	} {
-		if strings.EqualFold(c.text, s) && (len(s) != 1 || c.text == s) {
+		// Case tells milli from mega, and units of one letter apart.
+		if c.text == s || len(s) > 1 && strings.EqualFold(c.text, s) && (c.text[0] == s[0] || c.text[0] != 'M') {
 			return c.unit, c.power, true
 		}
 	}
-	return cosem.UnitUndefined, 0, false
+	if s == "" {
+		return cosem.UnitUndefined, 0, false
+	}
+	unit, ok := cosem.ParseUnit(s)
+	return unit, 0, ok
+}
+
+// minStamp is how long a time is that is told from a number by its form alone.
+const minStamp = 12
+
+// stampLike reports whether text has the form of a time of P1: twelve digits,
+// and S or W.
+func stampLike(s string) bool {
+	return len(s) == minStamp+1 && (s[minStamp] == 'S' || s[minStamp] == 'W') && strings.Trim(s[:minStamp], "0123456789") == ""
 }
 
 // stamp reads the time format of P1 as a date-time without deviation. S and W
 // say whether daylight saving is on.
 func stamp(s string) (axdr.Data, bool) {
-	if len(s) < 12 {
-		return nil, false
-	}
 	t, ok := iec62056.ParseTimestamp(s)
 	if !ok {
 		return nil, false

@@ -127,6 +127,7 @@ func TestExhausted(t *testing.T) {
 	for i := uint32(150); i > 0; i-- {
 		require.Equal(t, i, c.Left())
 		next(t, c, 0xFFFFFFFF-i)
+		require.Greater(t, inFile(t, s), 0xFFFFFFFF-i, "nothing wraps")
 	}
 	for range 2 {
 		for range 3 {

@@ -11,8 +11,6 @@ import (
 	"time"
 
 	"github.com/influxdata/telegraf"
-
-	"github.com/telegraf-dlms/telegraf-dlms/internal/state"
 )
 
 // RunOnce runs each enabled request, or the one that is named, one time,
@@ -123,7 +121,7 @@ func (d *DLMS) ReadOnce(ctx context.Context) ([]Reading, error) {
 		list []Reading
 		errs []error
 	)
-	d.kept = state.Memory() // people are shown what the meter says now
+	defer d.openFresh()()
 	l := newLink(d, d.requests[0].endpoint, newOutput(nil))
 	l.out.close()
 	l.add(d.requests[0])

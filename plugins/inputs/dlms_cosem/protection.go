@@ -197,7 +197,7 @@ func (s *session) arm(ctx context.Context, login *dlms.AssociationConfig) error 
 		return nil
 	}
 	if login.Title == nil {
-		title, err := s.l.d.kept.Title()
+		title, err := s.l.d.counters.Title()
 		if err != nil {
 			return &counterError{fmt.Errorf("our system title: %w", err)}
 		}
@@ -207,7 +207,7 @@ func (s *session) arm(ctx context.Context, login *dlms.AssociationConfig) error 
 		return nil
 	}
 	login.Security.Title = login.Title
-	counter, err := s.l.d.kept.Counter(s.counterKey(login))
+	counter, err := s.l.d.counters.Counter(s.counterKey(login))
 	if err != nil {
 		return &counterError{err}
 	}

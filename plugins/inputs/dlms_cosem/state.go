@@ -11,7 +11,7 @@ import (
 // meters are learned anew at each start then.
 func (d *DLMS) openState() (closeState func()) {
 	if d.State != nil {
-		d.kept = d.State
+		d.kept, d.counters = d.State, d.State
 		return func() {}
 	}
 	dir, err := state.Dir(d.StateDir)
@@ -32,11 +32,26 @@ func (d *DLMS) openState() (closeState func()) {
 	if err != nil {
 		s = state.Memory()
 	}
-	d.kept = s
+	d.kept, d.counters = s, s
 	if !d.Partial {
 		d.forgetOthers()
 	}
 	return func() { _ = s.Close() }
+}
+
+// openFresh is openState for people, who are shown what the meter says now: what
+// was learned is left out. Counters are not: their keys are only used once with
+// each.
+func (d *DLMS) openFresh() (closeState func()) {
+	closeState = func() {}
+	if d.requests[0].protection != nil {
+		partial := d.Partial
+		d.Partial = true
+		closeState = d.openState()
+		d.Partial = partial
+	}
+	d.kept = state.Memory()
+	return closeState
 }
 
 // forgetOthers drops what is known about devices that are not configured any more.
