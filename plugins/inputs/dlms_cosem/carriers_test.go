@@ -15,6 +15,7 @@ import (
 	"github.com/telegraf-dlms/telegraf-dlms/dlms/iec62056"
 	"github.com/telegraf-dlms/telegraf-dlms/dlms/mbus"
 	"github.com/telegraf-dlms/telegraf-dlms/dlms/obis"
+	"github.com/telegraf-dlms/telegraf-dlms/dlms/wrapper"
 	"github.com/telegraf-dlms/telegraf-dlms/dlms/xdlms"
 )
 
@@ -150,4 +151,55 @@ func chunked(b []byte) (list [][]byte) {
 		list = append(list, b[i:i+1])
 	}
 	return list
+}
+
+// TestOverheardShortNames: READ has no number, but one is under way at a time.
+func TestOverheardShortNames(t *testing.T) {
+	items := "[[inputs.dlms_cosem.request.item]]\nname = \"energy\"\nobis = \"1.0.1.8.0.255\"\nbase_name = 0x1000\nscaler = 0\nunit = \"Wh\"\n"
+	hear(t, onTCP+items, func(h *hearing) {
+		c := h.tcp.connect("10.1.0.7:1")
+		for _, apdu := range [][]byte{
+			{0x05, 2, 2, 0x10, 0x08, 2, 0x20, 0x08},                           // READ 1008h and 2008h
+			{0x0C, 2, 0, 6, 0, 0, 0, 42, 0, 0x12, 0, 7},                       // both
+			{0x0C, 1, 0, 6, 0, 0, 0, 43},                                      // an answer to nothing
+			{0x05, 1, 2, 0x10, 0x08}, {0x0C, 2, 0, 0x12, 0, 1, 0, 0x12, 0, 2}, // not to this
+			{0x05, 1, 2, 0x10, 0x08}, {0x0C, 1, 1, 3}, // refused
+		} {
+			source, destination := uint16(16), uint16(1)
+			if apdu[0] == 0x0C {
+				source, destination = destination, source
+			}
+			b, err := wrapper.Append(nil, source, destination, apdu)
+			require.NoError(h.t, err)
+			_, err = c.Write(b)
+			require.NoError(h.t, err)
+		}
+		synctest.Wait()
+		require.Equal(h.t, []float64{42}, h.acc.energies())
+		_ = c.Close()
+	})
+}
+
+// TestTitleOfServiceSpecificCiphering: such a telegram does not state it.
+func TestTitleOfServiceSpecificCiphering(t *testing.T) {
+	event := xdlms.EventNotification{Attribute: cosem.Attribute{Class: cosem.Register, Instance: obis.Code{1, 0, 1, 8, 0, 255}, ID: 2}, Value: axdr.AppendDoubleLongUnsigned(nil, 9)}
+	apdu, err := event.Append(nil)
+	require.NoError(t, err)
+	general := seal(t, testTitle, testKey, testAuthKey, 0x30, 1, apdu)
+	c, _, err := xdlms.CutCiphered(general)
+	require.NoError(t, err)
+	c.Tag = xdlms.TagGloEventNotification
+	keyed := fmt.Sprintf("encryption_key = %q\nauthentication_key = %q\n", testKey, testAuthKey)
+	for _, title := range []string{"", fmt.Sprintf("server_system_title = %q\n", testTitle)} {
+		hear(t, onUDP+keyed+title, func(h *hearing) {
+			h.udp.send("10.1.0.7:1", inWrapper(h.t, c.Append(nil)))
+			synctest.Wait()
+			if title == "" {
+				require.Equal(h.t, []string{"decrypt"}, h.acc.results())
+				return
+			}
+			require.Equal(h.t, []float64{9}, h.acc.energies())
+			require.Equal(h.t, testTitle, h.acc.values()[0].tags["device"])
+		})
+	}
 }

@@ -10,7 +10,8 @@ import (
 )
 
 // dialog pairs what another client asks with what the meter answers, on a line
-// that both are heard on: by their addresses and the invoke id. Answers alone
+// that both are heard on: by their addresses and the invoke id, which READ does
+// not have, but only one of it is under way between two stations. Answers alone
 // are matched to the items of the request only if it says so (assume_order).
 type dialog struct {
 	asked map[pairing]*asked
@@ -26,6 +27,7 @@ type pairing struct {
 
 type asked struct {
 	attributes []cosem.Attribute
+	names      []uint16 // of READ, in place of attributes
 	selected   bool
 	blocks     []byte // of the answer, so far
 	next       uint32
@@ -66,9 +68,55 @@ func (g *dialog) take(e *ear, m dlms.Message, apdu []byte) bool {
 	case xdlms.TagGetResponse:
 		p, err := xdlms.ParseGetResponse(apdu)
 		return err == nil && g.answer(e, m, &p)
+	case xdlms.TagReadRequest:
+		q, err := xdlms.ParseReadRequest(apdu)
+		if err == nil {
+			g.read(pairing{m.From, m.To, noInvoke}, &q)
+		}
+		return false
+	case xdlms.TagReadResponse:
+		return g.readAnswer(e, pairing{m.To, m.From, noInvoke}, apdu)
 	default:
 		return false
 	}
+}
+
+// noInvoke is in the place of the invoke id that READ does not have.
+const noInvoke = 0xFF
+
+// read takes note of the variables that are read, by their short names. What is
+// read with a selector is something else than the whole, and is left out, as
+// what comes in blocks is.
+func (g *dialog) read(key pairing, q *xdlms.ReadRequest) {
+	x := &asked{}
+	for i := range q.Accesses {
+		if q.Accesses[i].Choice != xdlms.VariableName {
+			delete(g.asked, key)
+			return
+		}
+		x.names = append(x.names, q.Accesses[i].Name)
+	}
+	g.asked[key] = x
+}
+
+// readAnswer pairs the answer to a READ with its variables.
+func (g *dialog) readAnswer(e *ear, key pairing, apdu []byte) bool {
+	q := g.asked[key]
+	delete(g.asked, key)
+	n, results, err := xdlms.ParseReadResponse(apdu)
+	if q == nil || err != nil || n != len(q.names) {
+		return false
+	}
+	for _, name := range q.names {
+		var p xdlms.ReadResult
+		if p, results, err = xdlms.CutReadResult(results); err != nil {
+			return true
+		}
+		if p.Choice == xdlms.ReadData {
+			e.addByName(name, p.Data)
+		}
+	}
+	return true
 }
 
 // answer pairs an answer with its question.

@@ -59,8 +59,8 @@ type DLMS struct {
 	OnRun func(Run) `toml:"-"`
 
 	requests []*request
-	kept     *state.Store // what is learned
-	counters *state.Store // invocation counters, and our title
+	kept     *state.Store  // what is learned
+	counters *state.Store  // invocation counters, and our title
 	slots    chan struct{} // connections being opened
 
 	links  []*link

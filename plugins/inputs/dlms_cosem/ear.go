@@ -328,20 +328,26 @@ func (e *ear) text(text *iec62056.Telegram, t *heardTelegram) {
 func (e *ear) report(n *xdlms.InformationReport, t *heardTelegram) {
 	e.begin(nil)
 	for i, name := range n.Names {
-		x := push.Entry{Attribute: 2, Value: n.Values[i], Path: []int{int(name)}}
-		for _, r := range e.l.passive {
-			for _, it := range r.items {
-				if it.base != nil && name >= *it.base && (name-*it.base)/8+1 == uint16(it.id) {
-					x.Named, x.Code, x.Attribute = true, it.obis, it.id
-				}
-			}
-		}
-		if !x.Named {
-			e.l.unknownName(name)
-		}
-		e.add(&x)
+		e.addByName(name, n.Values[i])
 	}
 	e.deliver(t)
+}
+
+// addByName adds the value of a short name, which items with base_name tell the
+// code of.
+func (e *ear) addByName(name uint16, value axdr.Data) {
+	x := push.Entry{Attribute: 2, Value: value, Path: []int{int(name)}}
+	for _, r := range e.l.passive {
+		for _, it := range r.items {
+			if it.base != nil && name >= *it.base && name-*it.base == 8*uint16(it.id-1) {
+				x.Named, x.Code, x.Attribute = true, it.obis, it.id
+			}
+		}
+	}
+	if !x.Named {
+		e.l.unknownName(name)
+	}
+	e.add(&x)
 }
 
 // begin makes ready for the values of a telegram.

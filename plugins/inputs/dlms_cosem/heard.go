@@ -65,6 +65,17 @@ func (l *listener) lists() []*push.List {
 	return all
 }
 
+// meterTitle is the system title of telegrams that do not state it, where the
+// user has given it.
+func (l *listener) meterTitle() []byte {
+	for _, r := range l.passive {
+		if r.meterTitle != nil {
+			return r.meterTitle
+		}
+	}
+	return nil
+}
+
 // confirms reports whether pushes are to be confirmed.
 func (l *listener) confirms() bool {
 	for _, r := range l.passive {

@@ -190,6 +190,9 @@ func (e *ear) open(dst []byte, c xdlms.Ciphered) ([]byte, error) {
 	title := c.Title
 	if len(title) == 0 {
 		title = e.title
+		if len(title) == 0 {
+			title = e.l.meterTitle()
+		}
 	} else if !e.datagram {
 		e.title = append(e.title[:0], title...)
 	}

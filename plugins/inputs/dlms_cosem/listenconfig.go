@@ -29,7 +29,8 @@ type listening struct {
 	identity    string // a glob: of the system title, logical device name or meter id; empty: all
 	keys        [2]Secret
 	keysFile    string
-	unproven    bool // allow_unauthenticated
+	meterTitle  []byte // server_system_title: of telegrams that do not state it
+	unproven    bool   // allow_unauthenticated
 	sources     []netip.Prefix
 	confirm     bool
 	meterTime   bool // timestamp = "meter"
@@ -113,6 +114,7 @@ func buildListen(sc requestScope, s *Settings, r *request) {
 	yes := func(b *bool) bool { return b != nil && *b }
 	r.assumeOrder, r.identity, r.keysFile = yes(s.AssumeOrder), s.Identity, s.KeysFile
 	r.keys = [2]Secret{s.EncryptionKey, s.AuthenticationKey}
+	r.meterTitle, _ = parseTitle(s.ServerSystemTitle) // checked where it stands
 	r.unproven, r.confirm, r.listening.meterTime = yes(s.AllowUnauthenticated), yes(s.ConfirmPush), s.Timestamp == "meter"
 	for _, source := range s.AllowedSources {
 		if p, err := parseSource(source); err == nil {
