@@ -170,7 +170,13 @@ func (a *Association) open(ctx context.Context, cfg AssociationConfig) error {
 		proposed = DefaultConformance
 		if cfg.ShortNames {
 			proposed = ShortNameConformance
+		} else if highLevel(cfg.Mechanism) {
+			proposed |= xdlms.ConformanceAction // for reply_to_HLS_authentication
 		}
+	}
+	general := a.secured != nil && a.secured.General
+	if general {
+		proposed |= xdlms.ConformanceGeneralProtection
 	}
 	a.maxPDU = max(cfg.MaxPDU, 0)
 	if cfg.MaxPDU == 0 {
@@ -219,6 +225,9 @@ func (a *Association) open(ctx context.Context, cfg AssociationConfig) error {
 	}
 	a.params = accepted.Parameters
 	a.params.Conformance |= cfg.AssumeConformance
+	if general {
+		a.secured.General = a.params.Conformance.Has(xdlms.ConformanceGeneralProtection)
+	}
 	c.unproven = false
 	if highLevel(cfg.Mechanism) {
 		return a.authenticate(ctx, &cfg, challenge, accepted.challenge)

@@ -32,7 +32,7 @@ type Security struct {
 	// Plain leaves the APDUs unprotected: the keys serve HLSGMAC only.
 	Plain bool
 	// General sends requests as general-glo-ciphering, in place of the service
-	// specific APDUs.
+	// specific APDUs, to a meter that grants general-protection.
 	General bool
 }
 
@@ -107,7 +107,9 @@ func (x *secured) seal(apdu []byte) ([]byte, error) {
 		return nil, fmt.Errorf("invocation counter: %w", err)
 	}
 	c := xdlms.Ciphered{Tag: xdlms.TagGeneralGloCiphering, Title: x.Title}
-	if tag, ok := xdlms.APDUTag(apdu[0]).Global(); ok && !x.General {
+	// general protection is agreed on by the initiate, which cannot use it yet
+	plain := xdlms.APDUTag(apdu[0])
+	if tag, ok := plain.Global(); ok && (!x.General || plain == xdlms.TagInitiateRequest) {
 		c.Tag, c.Title = tag, nil
 	}
 	c.Protected = x.context.Seal(x.plain[:0], x.Title, x.control(), counter, apdu)

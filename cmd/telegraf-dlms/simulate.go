@@ -11,7 +11,6 @@ import (
 	"strings"
 	"syscall"
 
-	"github.com/telegraf-dlms/telegraf-dlms/dlms/acse"
 	"github.com/telegraf-dlms/telegraf-dlms/dlms/dlmstest"
 	"github.com/telegraf-dlms/telegraf-dlms/internal/simmeter"
 	"github.com/telegraf-dlms/telegraf-dlms/plugins/inputs/dlms_cosem"
@@ -20,21 +19,20 @@ import (
 // simulateFlags are the flags of simulate: the connection keys of the
 // configuration, for the meter's side of the link.
 type simulateFlags struct {
-	listen, framing          string
-	referencing              string
-	protocolMode             string
-	baudRate                 int
-	authentication, password string
-	client                   int
-	logical                  string
-	further                  []uint16 // of the logical addresses
-	physical                 string
-	addressSize              string
-	gatewayNetwork           int
-	gatewayDevice            string
-	maxInfo, maxPDU          int
-	awkward                  bool
-	replay                   replayFlags
+	listen, framing string
+	referencing     string
+	protocolMode    string
+	baudRate        int
+	secure          secureFlags
+	logical         string
+	further         []uint16 // of the logical addresses
+	physical        string
+	addressSize     string
+	gatewayNetwork  int
+	gatewayDevice   string
+	maxInfo, maxPDU int
+	awkward         bool
+	replay          replayFlags
 }
 
 // runSimulate plays a meter until it is interrupted.
@@ -46,9 +44,7 @@ func runSimulate(ctx context.Context, c *command, s streams, args []string) int 
 	fs.IntVar(&f.baudRate, "baud_rate", 9600, "`N` speed of a serial port; with dlms-iec what is offered, up to 19200")
 	fs.StringVar(&f.framing, "framing", "wrapper", "`NAME` wrapper or hdlc")
 	fs.StringVar(&f.referencing, "referencing", "ln", "`NAME` ln or sn: logical or short names")
-	fs.StringVar(&f.authentication, "authentication", "none", "`NAME` none or low")
-	fs.StringVar(&f.password, "password", "", "`SECRET` for authentication low: file:PATH, env:NAME or - (ask)")
-	fs.IntVar(&f.client, "client_address", 0, "`CLIENT` that is let in (default 16, or 32 with authentication low)")
+	f.secure.register(fs)
 	fs.StringVar(&f.logical, "logical_address", "1", "`ADDRESSES` of its logical devices, as 1 or 1,20")
 	fs.StringVar(&f.physical, "physical_address", "", "`ADDRESSES` that answer with hdlc, as 17 or 1,2,3 (default any)")
 	fs.StringVar(&f.addressSize, "address_size", "auto", "`OCTETS` of a server address that is answered with hdlc: auto (any), 1, 2 or 4")
@@ -210,41 +206,8 @@ func (f *simulateFlags) checkServer(ctx context.Context, fs *flag.FlagSet, cfg d
 			return cfg, fmt.Errorf("-address_size %d has no room for logical address %d and physical address %d", cfg.AddressSize, most, physical)
 		}
 	}
-	cfg.Clients, err = f.clients(ctx, isSet(fs, "client_address"))
+	err = f.secure.apply(ctx, fs, &cfg)
 	return cfg, err
-}
-
-// clients returns the one client the meter lets in.
-func (f *simulateFlags) clients(ctx context.Context, given bool) (map[uint16]dlmstest.Client, error) {
-	address, client := 16, dlmstest.Client{Mechanism: acse.None}
-	switch f.authentication {
-	case "none":
-		if f.password != "" {
-			return nil, errors.New("-password is of no use without -authentication low")
-		}
-	case "low":
-		if f.password == "" {
-			return nil, errors.New("-authentication low needs -password")
-		}
-		password, err := readPassword(ctx, f.password)
-		if err != nil {
-			return nil, err
-		}
-		address, client = 32, dlmstest.Client{Mechanism: acse.Low, Password: password}
-	default:
-		return nil, fmt.Errorf("-authentication %q: allowed are none and low", f.authentication)
-	}
-	if given {
-		address = f.client
-	}
-	limit := 65535
-	if f.framing == dlmstest.FramingHDLC {
-		limit = 127
-	}
-	if err := inRange("-client_address", address, 1, limit); err != nil {
-		return nil, err
-	}
-	return map[uint16]dlmstest.Client{uint16(address): client}, nil
 }
 
 // serve listens, tells the URL and answers until ctx ends.

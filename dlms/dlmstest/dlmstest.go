@@ -3,9 +3,10 @@
 //
 // It speaks logical or short name referencing over HDLC (with the state of a secondary
 // station: Green Book Ed. 9, clause 8) and over the TCP-UDP/IP wrapper (clause
-// 7), without authentication or with a low-security password, and answers GET
-// or READ with block transfer, lists and selective access. What it holds is supplied
-// by an [Objects]; how it behaves, and misbehaves, by a [Config].
+// 7), without authentication, with a low-security password or with high-level
+// security (clause 9.2.7.4), in the clear or ciphered by security suite 0, and
+// answers GET or READ with block transfer, lists and selective access. What it
+// holds is supplied by an [Objects]; how it behaves, and misbehaves, by a [Config].
 //
 // The package shares the codecs with package dlms but none of its exchange
 // logic, so that client and meter cannot have a mistake in common there.
@@ -19,6 +20,7 @@ import (
 	"github.com/telegraf-dlms/telegraf-dlms/dlms/acse"
 	"github.com/telegraf-dlms/telegraf-dlms/dlms/cosem"
 	"github.com/telegraf-dlms/telegraf-dlms/dlms/hdlc"
+	"github.com/telegraf-dlms/telegraf-dlms/dlms/security"
 	"github.com/telegraf-dlms/telegraf-dlms/dlms/xdlms"
 )
 
@@ -37,8 +39,12 @@ const (
 	PublicClient             = 16                // the client without authentication
 )
 
+// DefaultTitle is the system title of a meter that was given none.
+var DefaultTitle = [security.TitleLength]byte{'S', 'I', 'M', 0, 0, 0, 0, 1}
+
 // DefaultConformance is what the meter offers when [Config].Conformance is 0:
-// GET with blocks, lists, selective access and priorities.
+// GET with blocks, lists, selective access and priorities. A meter that has
+// clients with high-level security or keys offers ACTION and general protection as well.
 const DefaultConformance = xdlms.ConformanceGet | xdlms.ConformanceBlockTransferWithGetOrRead |
 	xdlms.ConformanceMultipleReferences | xdlms.ConformanceSelectiveAccess | xdlms.ConformancePriorityMgmt
 
@@ -60,8 +66,19 @@ type Objects interface {
 
 // Client is one client association a meter knows.
 type Client struct {
-	Mechanism acse.Mechanism // None or Low
-	Password  []byte         // for Low; any octets
+	// Mechanism is None, Low, or one of high-level security but for HLSECDSA.
+	Mechanism acse.Mechanism
+	Password  []byte // for Low; any octets
+	Secret    []byte // for high-level security but for HLSGMAC, which has Keys
+
+	// Keys let the client cipher: it may then ask for a context with ciphering.
+	// With keys that suite 0 does not have every association is refused.
+	Keys security.Keys
+
+	// Policy is the protection that requests must have at least, and that answers
+	// get beside that of their request; 0 is none. With one the client must
+	// ask for a context with ciphering.
+	Policy security.Control
 }
 
 // Config says how a meter behaves. The zero value is a well-behaved meter over
@@ -117,6 +134,22 @@ type Config struct {
 	// ShortNameConformance (without multiple-references if NoLists is set).
 	Conformance xdlms.Conformance
 
+	// Title is the meter's system title; zero is DefaultTitle.
+	Title [security.TitleLength]byte
+
+	// Challenge is the meter's challenge to every client; nil is another one of
+	// 16 octets each time. A real meter never sends one twice.
+	Challenge []byte
+
+	// Counter is the meter's first own invocation counter. ClientCounter is the
+	// highest that it has accepted before it began, from whatever client; 0 is none.
+	Counter, ClientCounter uint32
+
+	// CounterException answers an AARQ whose invocation counter was used before
+	// by an exception-response with the lowest that would do, as requests are,
+	// in place of an AARE that does not tell.
+	CounterException bool
+
 	// NoLists refuses GET-with-list by an exception-response. ListMax does so
 	// for lists of more items; 0 is any number.
 	NoLists bool
@@ -167,6 +200,10 @@ type Counters struct {
 	BadFrames    int // frames that were no frames
 	Releases     int // associations ended by RLRQ or DISC
 	Aborts       int // associations ended otherwise: connection closed, inactivity, a new SNRM
+
+	Authentications  int // passes 3 of high-level security that were right; wrong ones are Rejections
+	Ciphered         int // ciphered requests opened, without those of associations
+	RepeatedCounters int // invocation counters that were not higher than all before
 }
 
 // A Meter is a server. It may serve any number of connections at once.
@@ -177,8 +214,13 @@ type Meter struct {
 
 	slots chan struct{} // one element per connection being served; nil: any number
 
+	secured bool // some client has keys
+
 	mu       sync.Mutex
 	counters Counters
+	own      uint32            // next own invocation counter
+	highest  uint32            // of those accepted
+	lowest   map[series]uint64 // acceptable next
 }
 
 // NewMeter returns a meter that holds objects and behaves as cfg says. cfg is
@@ -199,6 +241,11 @@ func NewMeter(cfg Config, objects Objects) *Meter {
 		cfg.MaxPDU = DefaultMaxPDU
 	}
 	cfg.MaxPDU = min(max(cfg.MaxPDU, minPDU), 0xffff)
+	if cfg.Title == ([security.TitleLength]byte{}) {
+		cfg.Title = DefaultTitle
+	}
+	cfg.Challenge = bytes.Clone(cfg.Challenge)
+	secured := cfg.cloneClients()
 	if cfg.Conformance == 0 {
 		cfg.Conformance = DefaultConformance
 		if cfg.ShortNames {
@@ -207,6 +254,7 @@ func NewMeter(cfg Config, objects Objects) *Meter {
 		if cfg.NoLists {
 			cfg.Conformance &^= xdlms.ConformanceMultipleReferences
 		}
+		cfg.Conformance |= secured
 	}
 	if cfg.Inactivity == 0 {
 		cfg.Inactivity = DefaultWrapperInactivity
@@ -214,14 +262,6 @@ func NewMeter(cfg Config, objects Objects) *Meter {
 			cfg.Inactivity = DefaultHDLCInactivity
 		}
 	}
-	clients := map[uint16]Client{}
-	for address, c := range cfg.Clients {
-		clients[address] = Client{Mechanism: c.Mechanism, Password: bytes.Clone(c.Password)}
-	}
-	if cfg.Clients == nil {
-		clients[PublicClient] = Client{Mechanism: acse.None}
-	}
-	cfg.Clients = clients
 	if cfg.PhysicalAddresses != nil {
 		cfg.PhysicalAddresses = append([]uint16{}, cfg.PhysicalAddresses...)
 	}
@@ -231,7 +271,10 @@ func NewMeter(cfg Config, objects Objects) *Meter {
 	}
 	cfg.AddressObjects = byAddress
 
-	m := &Meter{cfg: cfg, objects: objects}
+	m := &Meter{
+		cfg: cfg, objects: objects, lowest: map[series]uint64{}, own: cfg.Counter, highest: cfg.ClientCounter,
+		secured: secured.Has(xdlms.ConformanceGeneralProtection),
+	}
 	if cfg.MaxSessions > 0 {
 		m.slots = make(chan struct{}, cfg.MaxSessions)
 	}
@@ -239,6 +282,29 @@ func NewMeter(cfg Config, objects Objects) *Meter {
 		m.faults.order(*cfg.Faults)
 	}
 	return m
+}
+
+// cloneClients copies the clients, or makes the one there is by default, and
+// returns what they need of the conformance.
+func (cfg *Config) cloneClients() (needed xdlms.Conformance) {
+	clients := map[uint16]Client{}
+	for address, c := range cfg.Clients {
+		c.Password, c.Secret = bytes.Clone(c.Password), bytes.Clone(c.Secret)
+		c.Keys.EncryptionKey = bytes.Clone(c.Keys.EncryptionKey)
+		c.Keys.AuthenticationKey = bytes.Clone(c.Keys.AuthenticationKey)
+		clients[address] = c
+		if c.Keys.EncryptionKey != nil {
+			needed |= xdlms.ConformanceGeneralProtection
+		}
+		if highLevel(c.Mechanism) && !cfg.ShortNames {
+			needed |= xdlms.ConformanceAction
+		}
+	}
+	if cfg.Clients == nil {
+		clients[PublicClient] = Client{Mechanism: acse.None}
+	}
+	cfg.Clients = clients
+	return needed
 }
 
 // Counters returns what the meter has seen so far.

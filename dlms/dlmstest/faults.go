@@ -12,7 +12,8 @@ import (
 // negative count is always. Counts run over the life of the [Meter], not of a
 // connection.
 //
-// The faults from IgnoreRequests on concern GET requests and their answers; the
+// The faults from IgnoreRequests on concern GET requests and their answers,
+// ciphered ones as they come over the line; the
 // association is spared, unless FromAssociation is set.
 type Faults struct {
 	// The HDLC link.
@@ -58,6 +59,16 @@ type Faults struct {
 	LongValue       int  // values whose length exceeds the APDU
 	NestedArrays    int  // every value is so many arrays in one another
 	TemporaryErrors int  // attributes answered by temporary-failure
+
+	// High-level security and ciphering. The faults from PlainAnswers on spare
+	// the association, unless FromAssociation is set.
+	WrongReplies     int  // wrong answers to the client's challenge
+	HighCounters     int  // reads of the CounterObject that show FFFFFFF0
+	AnyCounter       bool // invocation counters used before are counted, but accepted
+	PlainAnswers     int  // answers in the clear to ciphered requests
+	RepeatedCounters int  // ciphered answers with the counter of the one before
+	WrongTags        int  // ciphered answers whose last octet is false
+	ForeignTitles    int  // ciphered answers of another system title
 
 	// Raw, if set, sees each APDU before the meter does. With replace its
 	// reply is sent instead of the meter's answer; a nil reply not at all. It

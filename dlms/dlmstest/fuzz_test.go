@@ -8,6 +8,7 @@ import (
 
 	"github.com/telegraf-dlms/telegraf-dlms/dlms/dlmstest"
 	"github.com/telegraf-dlms/telegraf-dlms/dlms/hdlc"
+	"github.com/telegraf-dlms/telegraf-dlms/dlms/security"
 	"github.com/telegraf-dlms/telegraf-dlms/dlms/wrapper"
 )
 
@@ -63,33 +64,58 @@ func FuzzMeter(f *testing.F) {
 		if hdlcFraming {
 			cfg.Framing, cfg.MaxInfo, cfg.Window, cfg.BareUA = dlmstest.FramingHDLC, 32+int(shape), int(shape%8), shape&1 == 0
 		}
-		meter := dlmstest.NewMeter(cfg, objects())
-		near, far := net.Pipe()
-		ctx, cancel := context.WithCancel(context.Background())
-		defer cancel()
-		done := make(chan struct{})
-		go func() {
-			defer close(done)
-			_ = meter.ServeConn(ctx, far) // octets that are none of its framing are an error
-		}()
-		answers := make(chan struct{})
-		go func() {
-			defer close(answers)
-			for buf := make([]byte, 4096); ; {
-				if _, err := near.Read(buf); err != nil {
-					return
-				}
-			}
-		}()
-		_, _ = near.Write(input) // the meter may close on octets that are none of its framing
-		_ = near.Close()
-		timeout := time.NewTimer(patience)
-		defer timeout.Stop()
-		select {
-		case <-done:
-		case <-timeout.C:
-			t.Error("the meter does not end")
-		}
-		<-answers
+		survive(t, dlmstest.NewMeter(cfg, objects()), input)
 	})
+}
+
+// FuzzSecuredMeter does so with a meter that has keys, and answers to challenges.
+func FuzzSecuredMeter(f *testing.F) {
+	p := newPeer(f, &client{t: f}, authenticated|encrypted)
+	join := func(apdus ...[]byte) (all []byte) {
+		for _, apdu := range apdus {
+			all, _ = wrapper.Append(all, dlmstest.PublicClient, 1, apdu)
+		}
+		return all
+	}
+	f.Add(uint8(0), join(p.aarq(3, 5, p.seal(0x21, plainInitiate)), p.seal(0xCB, reply(p.gmac())),
+		p.seal(0xC8, getWh), p.seal(0xDB, getBig), p.seal(0xDB, "C002C1 00000001"), p.seal(0xC8, getCounter)))
+	f.Add(uint8(0), join(p.aarq(3, 5, p.seal(0x21, "010110"+bookKey+"0000065F1F0400601E1DFFFF")), p.seal(0xD3, reply(p.gmac()))))
+	f.Add(uint8(1), join(p.aarq(1, 5, mustHex(plainInitiate)), mustHex(reply(p.gmac())), mustHex(getWh)))
+	f.Add(uint8(2), join(p.aarq(4, 5, p.seal(0x21, "01000000065F1F04001C132004B0")), p.seal(0x25, "0501 04 FA58 00 0911"+p.gmac()), p.seal(0x25, "0501 02 FA08")))
+	f.Fuzz(func(t *testing.T, shape uint8, input []byte) {
+		cfg := bookConfig(t, gmacClient(t, security.Control(shape<<4&0x30)))
+		cfg.ShortNames, cfg.BlockSize = shape&2 != 0, int(shape>>4)
+		survive(t, dlmstest.NewMeter(cfg, objects()), input)
+	})
+}
+
+// survive sends octets to a meter, which must come to an end with them.
+func survive(t *testing.T, meter *dlmstest.Meter, input []byte) {
+	near, far := net.Pipe()
+	ctx, cancel := context.WithCancel(context.Background())
+	defer cancel()
+	done := make(chan struct{})
+	go func() {
+		defer close(done)
+		_ = meter.ServeConn(ctx, far) // octets that are none of its framing are an error
+	}()
+	answers := make(chan struct{})
+	go func() {
+		defer close(answers)
+		for buf := make([]byte, 4096); ; {
+			if _, err := near.Read(buf); err != nil {
+				return
+			}
+		}
+	}()
+	_, _ = near.Write(input) // the meter may close on octets that are none of its framing
+	_ = near.Close()
+	timeout := time.NewTimer(patience)
+	defer timeout.Stop()
+	select {
+	case <-done:
+	case <-timeout.C:
+		t.Error("the meter does not end")
+	}
+	<-answers
 }

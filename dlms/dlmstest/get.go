@@ -132,6 +132,9 @@ func (s *session) read(at cosem.Attribute, sel *cosem.Selection, b []byte) ([]by
 		}
 		return axdr.AppendNull(b), xdlms.Success
 	}
+	if s.m.secured && at.Instance == CounterObject {
+		return s.m.readCounter(at, b)
+	}
 	if s.objects == nil {
 		return b, xdlms.ObjectUndefined
 	}
@@ -146,7 +149,7 @@ func (s *session) inBlocks(id xdlms.InvokeID, body []byte) []byte {
 
 func (s *session) orBlocks(t transfer, body []byte) []byte {
 	fixed := s.m.faults.fixed()
-	fits := len(s.reply) <= s.limit && (s.m.cfg.BlockSize <= 0 || len(body) <= s.m.cfg.BlockSize)
+	fits := len(s.reply) <= s.room() && (s.m.cfg.BlockSize <= 0 || len(body) <= s.m.cfg.BlockSize)
 	if fits && !fixed.EndlessBlocks {
 		return s.reply
 	}
@@ -232,19 +235,32 @@ func (s *session) sendBlock() []byte {
 
 // blockSize is the octets of raw data that fit one block.
 func (s *session) blockSize() int {
-	room := s.limit - blockHeader // for the data and their length, of 1 to 3 octets
-	switch {
-	case room-1 <= 0x7f:
-		room--
-	case room-2 <= 0xff:
-		room -= 2
-	default:
-		room -= 3
-	}
+	room := withoutLength(s.room() - blockHeader)
 	if s.m.cfg.BlockSize > 0 {
 		room = min(room, s.m.cfg.BlockSize)
 	}
 	return max(room, 1)
+}
+
+// room is the octets of the longest answer to the request at hand.
+func (s *session) room() int {
+	if s.envelope == nil {
+		return s.limit
+	}
+	return s.envelope.room(s.limit)
+}
+
+// withoutLength is how many octets fit into n together with their length, of 1
+// to 3 octets.
+func withoutLength(n int) int {
+	switch {
+	case n-1 <= 0x7f:
+		return n - 1
+	case n-2 <= 0xff:
+		return n - 2
+	default:
+		return n - 3
+	}
 }
 
 // falsify does to the APDU of an answer to GET what was ordered.
@@ -279,7 +295,15 @@ func stale(reply []byte) []byte {
 	return old
 }
 
-// isGet tells whether an APDU is a GET-Request or ReadRequest.
-func isGet(apdu []byte) bool {
-	return len(apdu) > 0 && (xdlms.APDUTag(apdu[0]) == xdlms.TagGetRequest || xdlms.APDUTag(apdu[0]) == xdlms.TagReadRequest)
+// faulty tells whether faults concern an APDU: a GET-Request or ReadRequest,
+// which a ciphered one is taken for once the client has proved itself.
+func (s *session) faulty(apdu []byte) bool {
+	if s.m.faults.fixed().FromAssociation {
+		return true
+	}
+	if len(apdu) == 0 || s.sec.pending {
+		return false
+	}
+	tag := xdlms.APDUTag(apdu[0])
+	return tag == xdlms.TagGetRequest || tag == xdlms.TagReadRequest || tag.Ciphered()
 }

@@ -68,7 +68,7 @@ func objects() values {
 
 // client is the other end of a connection to a meter, in octets.
 type client struct {
-	t     *testing.T
+	t     testing.TB
 	conn  net.Conn
 	meter *dlmstest.Meter
 }
@@ -98,7 +98,7 @@ func (c *client) pipe() {
 	})
 }
 
-func octets(t *testing.T, s string) []byte {
+func octets(t testing.TB, s string) []byte {
 	t.Helper()
 	b, err := hex.DecodeString(strings.Join(strings.Fields(s), ""))
 	require.NoError(t, err)

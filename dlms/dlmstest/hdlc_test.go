@@ -32,7 +32,7 @@ const (
 )
 
 // frame is one from client 16, in hexadecimal.
-func frame(t *testing.T, control hdlc.Control, info string) string {
+func frame(t testing.TB, control hdlc.Control, info string) string {
 	t.Helper()
 	f := hdlc.Frame{Destination: hdlc.Address{Upper: 1, Size: 1}, Source: hdlc.ClientAddress(16), Control: control, Info: octets(t, info)}
 	b, err := f.Append(nil)

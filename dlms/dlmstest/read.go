@@ -8,15 +8,22 @@ import (
 	"github.com/telegraf-dlms/telegraf-dlms/dlms/xdlms"
 )
 
-// context is the application context of the meter.
-func (m *Meter) context() acse.Context {
-	if m.cfg.ShortNames {
+// context is the application context of the meter, with or without ciphering.
+func (m *Meter) context(ciphered bool) acse.Context {
+	switch {
+	case m.cfg.ShortNames && ciphered:
+		return acse.SNCiphered
+	case m.cfg.ShortNames:
 		return acse.SN
+	case ciphered:
+		return acse.LNCiphered
+	default:
+		return acse.LN
 	}
-	return acse.LN
 }
 
 const (
+	counterBase = 0x2000 // of the CounterObject
 	firstBase   = 0x7800 // so that the names of a middling list are in part negative
 	nameStep    = 8      // between the names of two attributes
 	methodsRoom = 0x20   // for the methods behind the attributes
@@ -31,6 +38,9 @@ func (s *session) shortNames() []cosem.ShortName {
 	b, _ := s.objects.Get(s.client, association, nil, nil)
 	list, _ := axdr.Parse(b)
 	names := []cosem.ShortName{{Base: cosem.BaseAssociationSN, Class: cosem.AssociationSN, Version: 2, Instance: association.Instance}}
+	if s.m.secured {
+		names = append(names, cosem.ShortName{Base: counterBase, Class: cosem.Data, Instance: CounterObject})
+	}
 	base := firstBase
 	for element := range list.All() {
 		o, err := cosem.ParseObject(element)

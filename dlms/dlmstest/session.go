@@ -28,6 +28,11 @@ type session struct {
 
 	names []cosem.ShortName // of the objects that the client sees, by base name
 
+	sec      secured
+	envelope *envelope // of the request at hand; nil: it came in the clear
+	plain    []byte    // scratch: a request that was ciphered
+	sealed   []byte    // the answer to it, valid until the next request
+
 	request  xdlms.GetRequest // its slices are used again
 	value    []byte           // scratch
 	reply    []byte           // the answer, valid until the next request
@@ -79,6 +84,21 @@ func (s *session) answer(apdu []byte) []byte {
 		return s.associate(apdu)
 	case tag == xdlms.TagRLRQ:
 		return s.releaseRequest(apdu)
+	case tag.Ciphered():
+		return s.ciphered(apdu)
+	case s.associated && s.sec.client.Policy != 0:
+		return s.exception(xdlms.ServiceNotAllowed, xdlms.OperationNotPossible)
+	default:
+		return s.service(apdu)
+	}
+}
+
+// service answers one plain APDU within an association, which may have been in
+// an envelope.
+func (s *session) service(apdu []byte) []byte {
+	switch tag := xdlms.APDUTag(apdu[0]); {
+	case s.sec.pending:
+		return s.replyToChallenge(apdu)
 	case tag == xdlms.TagGetRequest && !s.m.cfg.ShortNames:
 		return s.get(apdu)
 	case tag == xdlms.TagReadRequest && s.m.cfg.ShortNames:
@@ -122,12 +142,32 @@ func (s *session) associate(apdu []byte) []byte {
 	if code := s.authenticate(&aarq); code != acse.DiagnosticNull {
 		return s.reject(acse.Diagnostic{Source: acse.ServiceUser, Code: code}, nil)
 	}
-	proposal, code := s.negotiate(aarq.UserInformation)
-	if code >= 0 {
-		e := xdlms.ConfirmedServiceError{Service: xdlms.InitiateError, Class: xdlms.ClassInitiate, Code: uint8(code)}
-		return s.reject(acse.Diagnostic{Source: acse.ServiceUser, Code: acse.DiagnosticNoReason}, e.Append(nil))
+	if code := s.secure(&aarq); code != acse.DiagnosticNull {
+		return s.reject(acse.Diagnostic{Source: acse.ServiceUser, Code: code}, nil)
 	}
+	information, e, refusal := s.openInitiate(aarq.UserInformation)
+	switch {
+	case refusal == nil:
+	case refusal.HasCounter && s.m.cfg.CounterException:
+		s.m.count(func(c *Counters) { c.Rejections++ })
+		s.sec = secured{}
+		return s.refusal(refusal)
+	default:
+		return s.rejectInitiate(xdlms.ClassApplicationReference, deciphering)
+	}
+	proposal, code := s.negotiate(information)
+	if code < 0 && !s.dedicate(proposal.DedicatedKey, e) {
+		code = int(xdlms.InitiateOther)
+	}
+	if code >= 0 {
+		return s.rejectInitiate(xdlms.ClassInitiate, uint8(code))
+	}
+	return s.accept(proposal, e)
+}
 
+// accept answers an AARQ with an association, in which a client with
+// high-level security has still to prove itself.
+func (s *session) accept(proposal xdlms.InitiateRequest, e *envelope) []byte {
 	s.associated = true
 	s.conformance = proposal.Conformance & s.m.cfg.Conformance
 	s.limit = s.m.cfg.MaxPDU
@@ -135,7 +175,33 @@ func (s *session) associate(apdu []byte) []byte {
 		s.limit = min(s.limit, int(proposal.MaxPDU))
 	}
 	s.m.count(func(c *Counters) { c.Associations++ })
-	response := xdlms.InitiateResponse{
+	if s.m.cfg.ShortNames {
+		s.names = s.shortNames()
+	}
+	response := s.granted()
+	aare := acse.AARE{
+		Context:            s.m.context(s.sec.ciphered),
+		Result:             acse.Accepted,
+		Diagnostic:         acse.Diagnostic{Source: acse.ServiceUser, Code: acse.DiagnosticNull},
+		UserInformation:    response.Append(nil),
+		HasUserInformation: true,
+	}
+	if e != nil {
+		aare.UserInformation = s.seal(aare.UserInformation, e, true)
+	}
+	if s.sec.title != nil {
+		aare.RespondingTitle = s.m.cfg.Title[:]
+	}
+	if s.sec.pending {
+		aare.Diagnostic.Code = acse.DiagnosticAuthenticationRequired
+		aare.Mechanism, aare.AuthenticationValue = s.sec.client.Mechanism, s.sec.stoc
+	}
+	return s.aare(aare)
+}
+
+// granted is what the client has of what it proposed.
+func (s *session) granted() *xdlms.InitiateResponse {
+	response := &xdlms.InitiateResponse{
 		Version:     xdlms.Version,
 		Conformance: s.conformance,
 		MaxPDU:      uint16(s.m.cfg.MaxPDU),
@@ -143,24 +209,20 @@ func (s *session) associate(apdu []byte) []byte {
 	}
 	if s.m.cfg.ShortNames {
 		response.VAA = xdlms.VAANameSN
-		s.names = s.shortNames()
 	}
-	return s.aare(acse.AARE{
-		Context:            s.m.context(),
-		Result:             acse.Accepted,
-		Diagnostic:         acse.Diagnostic{Source: acse.ServiceUser, Code: acse.DiagnosticNull},
-		UserInformation:    response.Append(nil),
-		HasUserInformation: true,
-	})
+	return response
 }
 
 // authenticate says why the client of an AARQ is not let in, DiagnosticNull if
 // it is.
 func (s *session) authenticate(aarq *acse.AARQ) uint8 {
-	if aarq.Context != s.m.context() {
+	known, ok := s.m.cfg.Clients[s.client]
+	switch {
+	case aarq.Context == s.m.context(false) && known.Policy == 0:
+	case aarq.Context == s.m.context(true) && known.Keys.EncryptionKey != nil:
+	default:
 		return acse.DiagnosticContextNotSupported
 	}
-	known, ok := s.m.cfg.Clients[s.client]
 	switch {
 	case !ok:
 		return acse.DiagnosticNoReason
@@ -179,12 +241,16 @@ func (s *session) authenticate(aarq *acse.AARQ) uint8 {
 // initiate error to refuse it with.
 func (s *session) negotiate(userInformation []byte) (q xdlms.InitiateRequest, code int) {
 	q, err := xdlms.ParseInitiateRequest(userInformation)
+	least := uint16(reservedPDU)
+	if s.sec.ciphered {
+		least += cipheredOverhead
+	}
 	switch {
 	case err != nil:
 		return q, int(xdlms.InitiateOther)
 	case q.Version < xdlms.Version:
 		return q, int(xdlms.InitiateDLMSVersionTooLow)
-	case q.MaxPDU != 0 && q.MaxPDU < reservedPDU:
+	case q.MaxPDU != 0 && q.MaxPDU < least:
 		return q, int(xdlms.InitiatePDUSizeTooShort)
 	case q.Conformance&s.m.cfg.Conformance&(xdlms.ConformanceGet|xdlms.ConformanceRead) == 0:
 		return q, int(xdlms.InitiateIncompatibleConformance)
@@ -196,13 +262,20 @@ func (s *session) negotiate(userInformation []byte) (q xdlms.InitiateRequest, co
 // reject answers an AARQ with a refusal.
 func (s *session) reject(d acse.Diagnostic, userInformation []byte) []byte {
 	s.m.count(func(c *Counters) { c.Rejections++ })
+	s.sec = secured{}
 	return s.aare(acse.AARE{
-		Context:            s.m.context(),
+		Context:            s.m.context(s.m.cfg.Clients[s.client].Policy != 0),
 		Result:             acse.RejectedPermanent,
 		Diagnostic:         d,
 		UserInformation:    userInformation,
 		HasUserInformation: userInformation != nil,
 	})
+}
+
+// rejectInitiate answers an AARQ with a refusal of what the client proposes.
+func (s *session) rejectInitiate(class xdlms.ErrorClass, code uint8) []byte {
+	e := xdlms.ConfirmedServiceError{Service: xdlms.InitiateError, Class: class, Code: code}
+	return s.reject(acse.Diagnostic{Source: acse.ServiceUser, Code: acse.DiagnosticNoReason}, e.Append(nil))
 }
 
 // aare encodes an AARE, whose fields are the meter's own.
@@ -215,13 +288,25 @@ func (s *session) aare(a acse.AARE) []byte {
 	return s.reply
 }
 
-// releaseRequest answers an RLRQ, also when there is nothing to release.
+// releaseRequest answers an RLRQ, also when there is nothing to release. A
+// client that ciphers may prove that the RLRQ is its own by an InitiateRequest
+// (Green Book Ed. 9, 9.4.3).
 func (s *session) releaseRequest(apdu []byte) []byte {
-	if _, err := acse.ParseRLRQ(apdu); err != nil {
+	rlrq, err := acse.ParseRLRQ(apdu)
+	if err != nil {
 		return s.exception(xdlms.ServiceNotAllowed, xdlms.ServiceOtherReason)
 	}
-	s.end(true)
 	rlre := acse.RLRE{Reason: acse.ReleasedNormal, HasReason: true}
+	if s.sec.ciphered && rlrq.UserInformation != nil {
+		_, e, refusal := s.openInitiate(rlrq.UserInformation)
+		if refusal != nil {
+			return s.refusal(refusal)
+		}
+		if e != nil {
+			rlre.UserInformation = s.seal(s.granted().Append(nil), e, true)
+		}
+	}
+	s.end(true)
 	s.reply = rlre.Append(s.reply[:0])
 	return s.reply
 }
@@ -229,6 +314,7 @@ func (s *session) releaseRequest(apdu []byte) []byte {
 // end ends the association, if there is one: by the client's wish or not.
 func (s *session) end(released bool) {
 	s.transfer = transfer{}
+	s.sec = secured{}
 	if !s.associated {
 		return
 	}

@@ -165,7 +165,7 @@ func (s *station) information(f hdlc.Frame, send func(packet)) error {
 	// ignored, so that the client finds its frame unacknowledged.
 	joined := append(bytes.Clone(s.in), f.Info...)
 	apdu, isLLC := bytes.CutPrefix(joined, llcRequest)
-	faulty := !f.Segmented && (isGet(apdu) || s.m.faults.fixed().FromAssociation)
+	faulty := !f.Segmented && s.session.faulty(apdu)
 	if faulty && s.m.faults.take(func(f *Faults) *int { return &f.IgnoreRequests }) {
 		return nil
 	}

@@ -15,7 +15,7 @@ import (
 )
 
 // wrapped puts the header of the wrapper before an APDU of client 16.
-func wrapped(t *testing.T, apdu string) string {
+func wrapped(t testing.TB, apdu string) string {
 	t.Helper()
 	return fmt.Sprintf("0001 0010 0001 %04X %s", len(octets(t, apdu)), apdu)
 }

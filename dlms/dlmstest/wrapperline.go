@@ -52,7 +52,7 @@ func (l *wrapperLine) message(h wrapper.Header, apdu []byte, send func(packet)) 
 		l.sessions[key] = s
 	}
 	faults := &l.m.faults
-	bad := isGet(apdu) || faults.fixed().FromAssociation
+	bad := s.faulty(apdu)
 	if bad {
 		switch {
 		case faults.take(func(f *Faults) *int { return &f.IgnoreRequests }):

@@ -236,6 +236,8 @@ func faultCounts(f *dlmstest.Faults) map[string]*int {
 		"wrong_invoke_id": &f.WrongInvokeID, "wrong_block": &f.WrongBlock, "empty_blocks": &f.EmptyBlocks,
 		"long_count": &f.LongCount, "short_lists": &f.ShortLists, "single_form": &f.SingleForm,
 		"long_value": &f.LongValue, "temporary_errors": &f.TemporaryErrors,
+		"wrong_replies": &f.WrongReplies, "high_counters": &f.HighCounters, "plain_answers": &f.PlainAnswers,
+		"repeated_counters": &f.RepeatedCounters, "wrong_tags": &f.WrongTags, "foreign_titles": &f.ForeignTitles,
 	}
 }
 
@@ -244,6 +246,7 @@ func faultFlags(f *dlmstest.Faults) map[string]*bool {
 		"ignore_snrm_parameters": &f.IgnoreSNRMParameters, "dm_on_snrm_parameters": &f.DMOnSNRMParameters,
 		"from_association": &f.FromAssociation, "same_wports": &f.SameWPorts, "zero_wports": &f.ZeroWPorts,
 		"wrong_priority": &f.WrongPriority, "endless_blocks": &f.EndlessBlocks, "first_block_zero": &f.FirstBlockZero,
+		"any_counter": &f.AnyCounter,
 	}
 }
 

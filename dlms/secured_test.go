@@ -1,0 +1,142 @@
+package dlms_test
+
+import (
+	"context"
+	"fmt"
+	"net"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/require"
+
+	"github.com/telegraf-dlms/telegraf-dlms/dlms"
+	"github.com/telegraf-dlms/telegraf-dlms/dlms/acse"
+	"github.com/telegraf-dlms/telegraf-dlms/dlms/axdr"
+	"github.com/telegraf-dlms/telegraf-dlms/dlms/cosem"
+	"github.com/telegraf-dlms/telegraf-dlms/dlms/dlmstest"
+	"github.com/telegraf-dlms/telegraf-dlms/dlms/obis"
+	"github.com/telegraf-dlms/telegraf-dlms/dlms/security"
+	"github.com/telegraf-dlms/telegraf-dlms/dlms/xdlms"
+)
+
+// securedObjects is a register and a text that does not fit a PDU.
+type securedObjects struct{}
+
+func (securedObjects) Get(_ uint16, at cosem.Attribute, _ *cosem.Selection, b []byte) ([]byte, xdlms.DataAccessResult) {
+	switch {
+	case at.Instance == obis.Code{1, 0, 1, 8, 0, 255} && at.ID == 2:
+		return axdr.AppendDoubleLongUnsigned(b, 12345), xdlms.Success
+	case at.Instance == obis.Code{0, 0, 96, 1, 0, 255} && at.ID == 2:
+		return axdr.AppendOctetString(b, make([]byte, 1000)), xdlms.Success
+	default:
+		return b, xdlms.ObjectUndefined
+	}
+}
+
+var (
+	energyAt = cosem.Attribute{Class: cosem.Register, Instance: obis.Code{1, 0, 1, 8, 0, 255}, ID: 2}
+	longAt   = cosem.Attribute{Class: cosem.Data, Instance: obis.Code{0, 0, 96, 1, 0, 255}, ID: 2}
+)
+
+func securedKeys() security.Keys {
+	return security.Keys{
+		EncryptionKey:     []byte{0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15},
+		AuthenticationKey: []byte{0xD0, 0xD1, 0xD2, 0xD3, 0xD4, 0xD5, 0xD6, 0xD7, 0xD8, 0xD9, 0xDA, 0xDB, 0xDC, 0xDD, 0xDE, 0xDF},
+	}
+}
+
+// securedMeter has client 1 with a mechanism.
+func securedMeter(mechanism acse.Mechanism, framing string, policy security.Control, faults *dlmstest.Faults) *dlmstest.Meter {
+	return dlmstest.NewMeter(dlmstest.Config{
+		Framing: framing, MaxPDU: 256, Title: [8]byte{'M', 'M', 'M', 0, 0, 0xBC, 0x61, 0x4E}, Faults: faults,
+		Clients: map[uint16]dlmstest.Client{
+			1:  {Mechanism: mechanism, Secret: []byte("secret"), Password: []byte("secret"), Keys: securedKeys(), Policy: policy},
+			16: {},
+		},
+	}, securedObjects{})
+}
+
+func securedConn(t *testing.T, ctx context.Context, m *dlmstest.Meter, framing dlms.Framing) *dlms.Conn {
+	t.Helper()
+	ours, theirs := net.Pipe()
+	go func() { _ = m.ServeConn(ctx, theirs) }()
+	c, err := dlms.NewConn(ours, dlms.ConnConfig{Framing: framing, ClientAddress: 1, LogicalAddress: 1, ReplyTimeout: 5 * time.Second})
+	require.NoError(t, err)
+	t.Cleanup(func() { _ = c.Close() })
+	return c
+}
+
+func counting() func() (uint32, error) {
+	n := uint32(0)
+	return func() (uint32, error) { n++; return n, nil }
+}
+
+// TestSecuredAssociations: every mechanism and protection, read singly, in lists
+// and in blocks.
+func TestSecuredAssociations(t *testing.T) {
+	ours := []byte("TGD\x01\x02\x03\x04\x05")
+	for _, framing := range []string{dlmstest.FramingWrapper, dlmstest.FramingHDLC} {
+		kind := dlms.Wrapper
+		if framing == dlmstest.FramingHDLC {
+			kind = dlms.HDLC
+		}
+		for _, mechanism := range []acse.Mechanism{acse.None, acse.Low, acse.HLS, acse.HLSMD5, acse.HLSSHA1, acse.HLSGMAC, acse.HLSSHA256} {
+			for _, control := range []security.Control{0, security.Authenticated, security.Encrypted, security.Authenticated | security.Encrypted} {
+				for _, general := range []bool{false, true} {
+					if general && control == 0 {
+						continue
+					}
+					t.Run(fmt.Sprintf("%s %s %s general %v", framing, mechanism, control, general), func(t *testing.T) {
+						ctx, cancel := context.WithTimeout(context.Background(), 30*time.Second)
+						defer cancel()
+						m := securedMeter(mechanism, framing, control, nil)
+						c := securedConn(t, ctx, m, kind)
+						cfg := dlms.AssociationConfig{Mechanism: mechanism, Title: ours}
+						if mechanism != acse.None && mechanism != acse.HLSGMAC {
+							cfg.Password = []byte("secret")
+						}
+						if control != 0 || mechanism == acse.HLSGMAC {
+							cfg.Security = &dlms.Security{Title: ours, Keys: securedKeys(), Counter: counting(), Control: control, General: general, Plain: control == 0}
+						}
+						as, err := c.Associate(ctx, cfg)
+						require.NoError(t, err)
+						d, err := as.Get(ctx, energyAt, nil)
+						require.NoError(t, err)
+						v, _ := d.Int64()
+						require.Equal(t, int64(12345), v)
+						got := 0
+						require.NoError(t, as.GetList(ctx, []cosem.Attribute{energyAt, longAt, energyAt}, func(i int, d axdr.Data, err error) {
+							require.NoError(t, err, i)
+							got++
+						}))
+						require.Equal(t, 3, got)
+						require.NoError(t, as.Release(ctx))
+						require.Zero(t, m.Counters().RepeatedCounters)
+					})
+				}
+			}
+		}
+	}
+}
+
+// TestWrongSecrets are refused, and told from other troubles.
+func TestWrongSecrets(t *testing.T) {
+	ours := []byte("TGD\x01\x02\x03\x04\x05")
+	for _, mechanism := range []acse.Mechanism{acse.HLSMD5, acse.HLSSHA1, acse.HLSSHA256, acse.HLSGMAC} {
+		t.Run(mechanism.String(), func(t *testing.T) {
+			ctx, cancel := context.WithTimeout(context.Background(), 30*time.Second)
+			defer cancel()
+			c := securedConn(t, ctx, securedMeter(mechanism, dlmstest.FramingWrapper, 0, nil), dlms.Wrapper)
+			cfg := dlms.AssociationConfig{Mechanism: mechanism, Title: ours, Password: []byte("wrong")}
+			if mechanism == acse.HLSGMAC {
+				keys := securedKeys()
+				keys.AuthenticationKey[3] ^= 1
+				cfg.Password, cfg.Security = nil, &dlms.Security{Title: ours, Keys: keys, Counter: counting(), Plain: true}
+			}
+			_, err := c.Associate(ctx, cfg)
+			var reject *dlms.RejectError
+			require.ErrorAs(t, err, &reject)
+			require.True(t, reject.Unproven, err.Error())
+		})
+	}
+}
