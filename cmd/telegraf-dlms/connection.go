@@ -4,6 +4,7 @@ import (
 	"context"
 	"flag"
 	"fmt"
+	"slices"
 	"strconv"
 )
 
@@ -73,9 +74,18 @@ func connectionKeys() []connectionKey {
 	}
 }
 
+// keysOfLogins are those that a probe does not use: it shows the meter no key.
+func keysOfLogins() []string {
+	return []string{"authentication", "encryption_key", "authentication_key", "security", "ciphering", "system_title",
+		"server_system_title", "invocation_counter", "invocation_counter_obis"}
+}
+
 // registerConnection adds the connection keys to a command's flags.
-func registerConnection(fs *flag.FlagSet) {
+func registerConnection(fs *flag.FlagSet, without ...string) {
 	for _, k := range connectionKeys() {
+		if slices.Contains(without, k.name) {
+			continue
+		}
 		switch k.kind {
 		case number:
 			fs.Int(k.name, 0, k.usage)

@@ -26,7 +26,7 @@ const probeTime = 3 * time.Minute
 // runProbe finds out how a meter wants to be spoken to.
 func runProbe(ctx context.Context, c *command, s streams, args []string) int {
 	fs := c.newFlags()
-	registerConnection(fs)
+	registerConnection(fs, keysOfLogins()...)
 	most := fs.Duration("max-time", probeTime, "`TIME` for all of it")
 	rest, err := c.parse(fs, args, 1, 1, s.err)
 	if err != nil {
@@ -59,6 +59,7 @@ func runProbe(ctx context.Context, c *command, s streams, args []string) int {
 	}
 	writeFound(s.out, found)
 	if found.Best.Access == probe.Unknown {
+		fmt.Fprint(s.out, nextStep(rest[0], found))
 		return exitFailed
 	}
 	fmt.Fprint(s.out, "\nFor the configuration:\n\n", requestFor(fs, rest[0], found))
@@ -224,6 +225,18 @@ func writeFound(w io.Writer, r probe.Result) {
 	}
 	fmt.Fprintln(w)
 	writeColumns(w, rows)
+}
+
+// nextStep is what to try with a meter that lets nobody read.
+func nextStep(endpoint string, r probe.Result) string {
+	for _, c := range r.Clients {
+		if c.Access == probe.High || c.Access == probe.Ciphered {
+			return fmt.Sprintf("\nClient %d needs keys, which the utility has. With them:\n\n"+
+				"telegraf-dlms get %s -client_address %d -authentication high-gmac -encryption_key file:PATH -authentication_key file:PATH 1.0.1.8.0.255\n",
+				c.Address, endpoint, c.Address)
+		}
+	}
+	return ""
 }
 
 // maker are the first three letters of a logical device name.

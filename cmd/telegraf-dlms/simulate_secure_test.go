@@ -3,6 +3,8 @@ package main
 import (
 	"context"
 	"flag"
+	"os"
+	"path/filepath"
 	"strings"
 	"testing"
 
@@ -84,4 +86,37 @@ func TestSimulateCounter(t *testing.T) {
 	r := execute(t, "get", url, "-framing", "wrapper", "0.0.43.1.0.255")
 	require.Equal(t, exitOK, r.status, r.err)
 	require.Contains(t, r.out, "double-long-unsigned  0")
+}
+
+// A probe tells that a meter wants keys, and shows it none; get and objects use
+// them, and no output has them.
+func TestSecuredCommands(t *testing.T) {
+	setSecrets(t)
+	url := simulated(t, strings.Fields("-authentication high-gmac"+simulatedKeys)...)
+	keys := strings.Fields("-framing wrapper -client_address 1 -authentication high-gmac" + simulatedKeys)
+	r := execute(t, "probe", url, "-framing", "wrapper", "-client_address", "1")
+	require.Equal(t, exitFailed, r.status)
+	require.Contains(t, r.out, "Client 1 needs keys, which the utility has. With them:\n\ntelegraf-dlms get "+url+" -client_address 1 -authentication high-gmac")
+	r = execute(t, append([]string{"probe", url}, keys...)...)
+	require.Equal(t, exitUsage, r.status)
+
+	r = execute(t, append([]string{"get", url, "1.0.1.8.0.255"}, keys...)...)
+	require.Equal(t, exitOK, r.status, r.err)
+	require.Contains(t, r.out, "Wh")
+
+	file := filepath.Join(t.TempDir(), "p.toml")
+	r = execute(t, append([]string{"objects", url, "-o", file, "-system_title", "5447440102030405"}, keys...)...)
+	require.Equal(t, exitOK, r.status, r.err)
+	preset, err := os.ReadFile(file)
+	require.NoError(t, err)
+	require.Contains(t, string(preset), `authentication = "high-gmac"`)
+	for _, secret := range []string{"DLMS_TEST", "5447440102030405", "0A0B0C"} {
+		require.NotContains(t, string(preset), secret)
+	}
+
+	t.Setenv("DLMS_TEST_EK", "100102030405060708090A0B0C0D0E0F")
+	r = execute(t, append([]string{"get", url, "1.0.1.8.0.255"}, keys...)...)
+	require.Equal(t, exitFailed, r.status)
+	require.Contains(t, r.err, "check encryption_key, authentication_key and client_address")
+	require.NotContains(t, r.err, "0A0B0C")
 }

@@ -208,6 +208,9 @@ func accessHint(r xdlms.DataAccessResult) string {
 	}
 }
 
+// decipheringError is the code of an initiate error (application-reference) that Green Book Ed. 9 adds.
+const decipheringError = 6
+
 const otherReferencing = `set referencing to the other one: "sn" for short names, "ln" for logical names`
 
 func rejectHint(e *dlms.RejectError) string {
@@ -220,22 +223,25 @@ func rejectHint(e *dlms.RejectError) string {
 	if s := e.ServiceError; s != nil && s.Class == 6 && s.Code >= 1 && s.Code <= 3 {
 		return "the meter does not agree to what was proposed: its documentation tells the DLMS version, services and PDU size it takes"
 	}
+	if s := e.ServiceError; s != nil && s.Class == xdlms.ClassApplicationReference && s.Code == decipheringError {
+		return "the meter cannot open our message: check encryption_key, authentication_key and client_address; further attempts are slowed down because meters lock"
+	}
 	if e.Diagnostic.Source != acse.ServiceUser {
 		return "check client_address and logical_address"
 	}
 	switch e.Diagnostic.Code {
 	case acse.DiagnosticContextNotSupported:
-		return "the meter wants another application context: " + otherReferencing + "; if it refuses both, it wants ciphered messages"
+		return "the meter wants another application context: " + otherReferencing + "; if it refuses both, it wants ciphered messages: set encryption_key and authentication_key, or use a client_address that reads in clear, usually 16"
 	case 13:
 		return "check password and client_address; further attempts are slowed down because meters lock after some wrong passwords"
 	case 1:
 		return "the meter gives no reason; usual ones are a wrong password or client_address; further attempts are slowed down because meters lock"
 	case acse.DiagnosticMechanismNotRecognised:
-		return "this client_address has another authentication in the meter: usual pairs are 16 with none and 32 with low; further attempts are slowed down because meters lock"
+		return "this client_address has another authentication in the meter: usual pairs are 16 with none, 32 with low and 1 with high-gmac; further attempts are slowed down because meters lock"
 	case acse.DiagnosticMechanismRequired:
 		return `this client_address needs a password: set authentication = "low" and password, or use client_address = 16`
 	case 14:
-		return "this client_address needs high-level security: use one with none or low, usually 16 or 32; further attempts are slowed down because meters lock"
+		return "this client_address needs high-level security: set authentication (most often \"high-gmac\") and the keys, or use a client_address with none or low, usually 16 or 32; further attempts are slowed down because meters lock"
 	default:
 		return "check client_address and authentication"
 	}
@@ -270,7 +276,7 @@ func exceptionHint(e *dlms.ExceptionError) string {
 	case e.Response.Service == 4:
 		return "the answer does not fit the meter's messages: read fewer or smaller items per request"
 	case e.Response.Service == 5 || e.Response.Service == 6:
-		return "the meter wants ciphered messages from this client_address: use one that reads in clear, usually 16 or 32"
+		return "the meter wants ciphered messages from this client_address, or cannot open ours: check encryption_key and authentication_key, or use a client_address that reads in clear, usually 16 or 32"
 	case e.Response.State == 1:
 		return "another client may have taken our place; the next run logs in again"
 	default:
