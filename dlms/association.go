@@ -204,7 +204,7 @@ func (a *Association) open(ctx context.Context, cfg AssociationConfig) error {
 	if a.secured != nil {
 		sealed, err := a.secured.seal(aarq.UserInformation)
 		if err != nil {
-			return &SecurityError{Op: opAssociate, Err: err}
+			return fmt.Errorf("%s: %w", opAssociate, err)
 		}
 		aarq.UserInformation = append([]byte(nil), sealed...)
 	}
@@ -220,6 +220,9 @@ func (a *Association) open(ctx context.Context, cfg AssociationConfig) error {
 		return err
 	}
 	accepted, err := a.judge(answer, referencing, proposed, cfg.Mechanism)
+	if err == nil {
+		err = reflected(&cfg, challenge, &accepted)
+	}
 	if err != nil {
 		return err
 	}

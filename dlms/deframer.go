@@ -325,7 +325,10 @@ func (d *Deframer) mayBegin(b []byte) bool {
 		}
 		return b[0] == 0xDB && b[1] == 8 && upper(b[2]) && upper(b[3]) && upper(b[4])
 	}
-	return bareTag(TrimLLC(b)[0]) || len(b) < 3 && b[0] == 0xE6
+	if body := TrimLLC(b); len(body) > 0 {
+		return bareTag(body[0]) || len(b) < 3 && b[0] == 0xE6
+	}
+	return true // the LLC header and nothing yet behind it
 }
 
 func upper(c byte) bool { return 'A' <= c && c <= 'Z' }

@@ -132,10 +132,14 @@ func (a *Association) transact(ctx context.Context, op operation, q appender, e 
 
 // refused looks at an error APDU. One that says that there is no association
 // ends ours; not in answer to a list, which a meter may refuse in the same
-// words: then the single reads that follow will tell.
+// words: then the single reads that follow will tell. An invocation counter that
+// the meter does not take ends it too: those that follow are no better.
 func (a *Association) refused(list bool, err error) error {
 	var exception *ExceptionError
-	if errors.As(err, &exception) && exception.lost() && !list {
+	if !errors.As(err, &exception) {
+		return err
+	}
+	if exception.lost() && !list || a.secured != nil && exception.Response.Service == xdlms.InvocationCounterError {
 		a.lost = err
 	}
 	return err

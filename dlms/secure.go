@@ -1,6 +1,7 @@
 package dlms
 
 import (
+	"bytes"
 	"context"
 	"crypto/rand"
 	"errors"
@@ -248,13 +249,30 @@ func (a *Association) authenticate(ctx context.Context, cfg *AssociationConfig, 
 		return err
 	}
 	reply, ok := d.Octets()
-	if !ok {
+	switch {
+	case d.Tag() == axdr.TagNull:
+		return &RejectError{Unproven: true, Err: &ProtocolError{Op: opReply, Msg: "the meter does not accept our answer to its challenge: it answers with null-data"}}
+	case !ok:
 		return &RejectError{Err: &ProtocolError{Op: opReply, Msg: fmt.Sprintf("the answer is %s, an octet-string was expected", d)}}
+	default:
 	}
 	if !a.verifyChallenge(cfg, ours, theirs, reply) {
 		return &RejectError{Unproven: true, Err: &SecurityError{Op: opReply, Err: errors.New("the meter has not proved that it has the secret: its answer to our challenge is wrong")}}
 	}
 	return nil
+}
+
+// reflected reports what of ours the meter gives for its own: with it, it would
+// need no secret to answer our challenge (Green Book Ed. 9, clause 9.2.7.4).
+func reflected(cfg *AssociationConfig, challenge []byte, x *accepted) error {
+	switch {
+	case highLevel(cfg.Mechanism) && bytes.Equal(challenge, x.challenge):
+		return &RejectError{Unproven: true, Err: &SecurityError{Op: opAssociate, Err: errors.New("the meter has not proved that it has the secret: its challenge is ours")}}
+	case len(x.Title) > 0 && bytes.Equal(cfg.title(), x.Title):
+		return &RejectError{Err: &SecurityError{Op: opAssociate, Err: fmt.Errorf("the meter gives our own system title %X for its own: set another system title of ours", x.Title)}}
+	default:
+		return nil
+	}
 }
 
 // answerChallenge computes f(StoC).
@@ -307,7 +325,7 @@ func (a *Association) replyLong(ctx context.Context, cfg *AssociationConfig, par
 	op := operation{name: opReply}
 	answer, err := a.transact(ctx, op, &q, expectation{kind: wantAction, invoke: q.InvokeID.ID()}, xdlms.TagActionResponse, false)
 	if err != nil {
-		return nil, &RejectError{Err: err}
+		return nil, refusedReply(err)
 	}
 	p, err := xdlms.ParseActionResponse(answer)
 	switch {
@@ -322,13 +340,23 @@ func (a *Association) replyLong(ctx context.Context, cfg *AssociationConfig, par
 	}
 }
 
+// refusedReply tells a meter that refuses pass 3 from one that is not heard.
+func refusedReply(err error) error {
+	var exception *ExceptionError
+	var service *ServiceError
+	if errors.As(err, &exception) || errors.As(err, &service) {
+		return &RejectError{Err: err}
+	}
+	return err
+}
+
 // replyShort reads method 8 of the association object, which is at FA00h.
 func (a *Association) replyShort(ctx context.Context, parameter axdr.Data) (axdr.Data, error) {
 	const replyName = 0xFA00 + 0x58
 	p, err := a.askVariable(ctx, operation{name: opReply}, xdlms.VariableAccess{Choice: xdlms.ParameterizedAccess, Name: replyName, Parameter: parameter})
 	switch {
 	case err != nil:
-		return nil, &RejectError{Err: err}
+		return nil, refusedReply(err)
 	case p.Choice != xdlms.ReadData:
 		return nil, &RejectError{Unproven: true, Err: &ProtocolError{Op: opReply, Msg: fmt.Sprintf("the meter does not accept our answer to its challenge: %s", p.Error)}}
 	default:

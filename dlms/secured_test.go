@@ -140,3 +140,57 @@ func TestWrongSecrets(t *testing.T) {
 		})
 	}
 }
+
+// TestReflection: who gives us back what we have sent has proved nothing.
+func TestReflection(t *testing.T) {
+	ours := []byte("TGD\x01\x02\x03\x04\x05")
+	for _, mechanism := range []acse.Mechanism{acse.HLSMD5, acse.HLSSHA1, acse.HLSSHA256, acse.HLSGMAC} {
+		for what, want := range map[string]string{"challenge": "its challenge is ours", "title": "our own system title", "nothing": "null-data"} {
+			t.Run(mechanism.String()+" "+what, func(t *testing.T) {
+				ctx, cancel := context.WithTimeout(context.Background(), 30*time.Second)
+				defer cancel()
+				faults := &dlmstest.Faults{Raw: func(apdu []byte) ([]byte, bool) { return mirror(t, mechanism, what, apdu) }}
+				c := securedConn(t, ctx, securedMeter(mechanism, dlmstest.FramingWrapper, 0, faults), dlms.Wrapper)
+				cfg := dlms.AssociationConfig{Mechanism: mechanism, Title: ours, Password: []byte("secret")}
+				if mechanism == acse.HLSGMAC {
+					cfg.Password, cfg.Security = nil, &dlms.Security{Title: ours, Keys: securedKeys(), Counter: counting(), Plain: true}
+				}
+				_, err := c.Associate(ctx, cfg)
+				var reject *dlms.RejectError
+				require.ErrorAs(t, err, &reject)
+				require.ErrorContains(t, err, want)
+				require.Equal(t, what != "title", reject.Unproven)
+			})
+		}
+	}
+}
+
+// mirror answers as somebody who has no secret: it gives back our challenge, our
+// system title, or nothing.
+func mirror(t *testing.T, mechanism acse.Mechanism, what string, apdu []byte) ([]byte, bool) {
+	if q, err := acse.ParseAARQ(apdu); err == nil {
+		initiate := xdlms.InitiateResponse{Version: 6, Conformance: dlms.DefaultConformance | xdlms.ConformanceAction, MaxPDU: 1000, VAA: xdlms.VAANameLN}
+		a := acse.AARE{
+			Context: acse.LN, Diagnostic: acse.Diagnostic{Source: acse.ServiceUser, Code: acse.DiagnosticAuthenticationRequired},
+			UserInformation: initiate.Append(nil), HasUserInformation: true, Mechanism: mechanism,
+			RespondingTitle: []byte("MMM\x01\x02\x03\x04\x05"), AuthenticationValue: []byte("another challenge"),
+		}
+		switch what {
+		case "challenge":
+			a.AuthenticationValue = append([]byte(nil), q.AuthenticationValue...)
+		case "title":
+			a.RespondingTitle = append([]byte(nil), q.CallingTitle...)
+		}
+		b, err := a.Append(nil)
+		require.NoError(t, err)
+		return b, true
+	}
+	q, err := xdlms.ParseActionRequest(apdu)
+	if err != nil {
+		return nil, false
+	}
+	r := xdlms.ActionResponse{InvokeID: q.InvokeID, HasReturn: true, Return: axdr.AppendNull(nil)}
+	b, err := r.Append(nil)
+	require.NoError(t, err)
+	return b, true
+}
