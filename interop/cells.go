@@ -82,19 +82,27 @@ func singles(ctx context.Context, e *environment) (note string, err error) {
 	}
 	defer func() { err = errors.Join(err, s.close(ctx)) }()
 	list, err := everything(e.meter.Contents)
+	if err == nil {
+		err = readSingly(ctx, s.association, list)
+	}
 	if err != nil {
 		return "", err
 	}
+	return fmt.Sprintf("%d attributes, %d round trips", len(list), s.conn.Stats().RoundTrips), nil
+}
+
+// readSingly reads and checks all one by one.
+func readSingly(ctx context.Context, a *dlms.Association, list []expectation) error {
 	for _, x := range list {
-		d, err := s.association.Get(ctx, x.attribute, nil)
+		d, err := a.Get(ctx, x.attribute, nil)
 		if err == nil {
 			err = x.check(d)
 		}
 		if err != nil {
-			return "", fmt.Errorf("%s: %w", x.attribute, err)
+			return fmt.Errorf("%s: %w", x.attribute, err)
 		}
 	}
-	return fmt.Sprintf("%d attributes, %d round trips", len(list), s.conn.Stats().RoundTrips), nil
+	return nil
 }
 
 // lists reads all with GetList, which must not have needed as many round trips as there are attributes.
@@ -179,9 +187,16 @@ func readRows(ctx context.Context, e *environment, selection *cosem.Selection, w
 		return "", err
 	}
 	defer func() { err = errors.Join(err, s.close(ctx)) }()
-	code, err := obis.Parse(e.meter.Contents.Profile.OBIS)
+	err = s.rows(ctx, e.meter.Contents.Profile.OBIS, selection, want)
+	stats := s.conn.Stats()
+	return fmt.Sprintf("%d rows, %d octets, %d round trips", len(want), stats.RxBytes, stats.RoundTrips), err
+}
+
+// rows reads and checks the rows of a profile.
+func (s *session) rows(ctx context.Context, profile string, selection *cosem.Selection, want [][]int64) error {
+	code, err := obis.Parse(profile)
 	if err != nil {
-		return "", err
+		return err
 	}
 	n := 0
 	buffer := cosem.Attribute{Class: cosem.ProfileGeneric, Instance: code, ID: 2}
@@ -198,8 +213,7 @@ func readRows(ctx context.Context, e *environment, selection *cosem.Selection, w
 	if err == nil && n != len(want) {
 		err = fmt.Errorf("%d rows of %d", n, len(want))
 	}
-	stats := s.conn.Stats()
-	return fmt.Sprintf("%d rows, %d octets, %d round trips", n, stats.RxBytes, stats.RoundTrips), err
+	return err
 }
 
 func checkRow(row axdr.Data, want []int64) error {

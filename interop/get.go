@@ -31,6 +31,11 @@ func ours[T any](ctx context.Context, binary string, l link, command string, arg
 		return nil, err
 	}
 	defer os.RemoveAll(dir)
+	return oursIn[T](ctx, dir, binary, l, command, arguments...)
+}
+
+// oursIn does so with a state that is kept.
+func oursIn[T any](ctx context.Context, dir, binary string, l link, command string, arguments ...string) (list []T, err error) {
 	all := append(append([]string{command, "tcp://" + l.endpoint, "-format", "json"}, l.flags()...), arguments...)
 	c := exec.CommandContext(ctx, binary, all...)
 	c.Env = append(l.environ(), "STATE_DIRECTORY="+dir)

@@ -2,6 +2,7 @@ package main
 
 import (
 	"context"
+	"encoding/hex"
 	"fmt"
 	"net"
 	"os"
@@ -22,7 +23,8 @@ type link struct {
 	low      bool
 	short    bool // short names
 	password string
-	device   string // behind a gateway; empty: none
+	device   string      // behind a gateway; empty: none
+	secure   *protection // nil: no more than low
 }
 
 // linkOf fits the options of a meter.
@@ -42,6 +44,9 @@ func (l link) flags() []string {
 	if l.low {
 		flags = append(flags, "-authentication", "low", "-password", "env:METER_PASSWORD")
 	}
+	if l.secure != nil {
+		flags = append(flags, l.secure.flags()...)
+	}
 	if l.device != "" {
 		flags = append(flags, "-gateway_device", l.device)
 	}
@@ -52,7 +57,9 @@ func (l link) flags() []string {
 }
 
 // environ is the environment that goes with the flags.
-func (l link) environ() []string { return append(os.Environ(), "METER_PASSWORD="+l.password) }
+func (l link) environ() []string {
+	return append(os.Environ(), "METER_PASSWORD="+l.password, "METER_KEY="+hex.EncodeToString(encryptionKey), "METER_AUTHENTICATION_KEY="+hex.EncodeToString(authenticationKey))
+}
 
 // session is an open association.
 type session struct {
@@ -76,6 +83,10 @@ func (l link) open(ctx context.Context, conformance xdlms.Conformance) (*session
 		cfg.ClientAddress = 32
 		association.Mechanism = acse.Low
 		association.Password = []byte(l.password)
+	}
+	if l.secure != nil {
+		cfg.ClientAddress = 1
+		l.secure.apply(&association, l.password)
 	}
 	conn, err := dlms.NewConn(transport, cfg)
 	if err != nil {

@@ -64,7 +64,7 @@ func main() {
 func table(p place, only string) int {
 	results := map[string]int{}
 	began := time.Now()
-	for _, c := range slices.Concat(guruxMeter(), jdlmsMeter(), foreignPushes(), foreignClients(), serialServers()) {
+	for _, c := range slices.Concat(guruxMeter(), secureMeter(), jdlmsMeter(), foreignPushes(), foreignClients(), serialServers()) {
 		if !strings.Contains(c.peer+" "+c.name, only) {
 			continue
 		}

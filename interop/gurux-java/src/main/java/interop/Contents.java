@@ -137,11 +137,11 @@ final class Contents {
     }
 
     /** One line: what a reader of this meter must get. Values of registers are raw, before the scaler. */
-    String json() {
+    String json(boolean secured) {
         StringBuilder s = new StringBuilder("{\"name\":\"" + NAME + "\",\"serial\":\"" + SERIAL + "\",\"clock\":" + START);
         s.append(",\"data\":[{\"obis\":\"0.0.96.6.0.255\",\"value\":31536001},{\"obis\":\"0.0.96.5.0.255\",\"value\":-1234}]");
-        // Association, names, flag, clock and profile.
-        s.append(",\"others\":6");
+        // Association, names, flag, clock and profile; security setup and invocation counter.
+        s.append(",\"others\":").append(secured ? 8 : 6);
         quantities(s.append(",\"registers\":"), REGISTERS);
         quantities(s.append(",\"extended\":"), EXTENDED);
         s.append(",\"profile\":{\"obis\":\"" + PROFILE + "\",\"rows\":[");

@@ -26,18 +26,19 @@ public final class Meter {
             return;
         }
         Contents contents = new Contents(options.rows);
+        Protection protection = new Protection(options);
         try (ServerSocket listener = new ServerSocket()) {
             listener.setReuseAddress(true);
             listener.bind(new InetSocketAddress(InetAddress.getLoopbackAddress(), options.port), 64);
             System.out.println(listener.getLocalPort());
-            System.out.println(contents.json());
+            System.out.println(contents.json(options.secured() && !options.shortNames));
             System.out.flush();
             thread(Meter::endWithInput);
             for (int i = 1;; i++) {
                 Socket socket = listener.accept();
                 Events events = new Events(i);
                 events.say("connect");
-                thread(() -> serve(socket, options, contents, events));
+                thread(() -> serve(socket, options, contents, protection, events));
             }
         }
     }
@@ -60,10 +61,10 @@ public final class Meter {
         System.exit(0);
     }
 
-    private static void serve(Socket socket, Options options, Contents contents, Events events) {
+    private static void serve(Socket socket, Options options, Contents contents, Protection protection, Events events) {
         try (socket) {
             socket.setTcpNoDelay(true);
-            Server server = new Server(options, contents, events);
+            Server server = new Server(options, contents, protection, events);
             InputStream in = socket.getInputStream();
             byte[] buffer = new byte[8192];
             Messages messages = new Messages(options.hdlc);
@@ -71,6 +72,7 @@ public final class Meter {
                 messages.add(buffer, n);
                 for (byte[] message = messages.next(); message != null; message = messages.next()) {
                     byte[] reply = server.handleRequest(message);
+                    server.answered();
                     if (reply == null || reply.length == 0) {
                         continue;
                     }

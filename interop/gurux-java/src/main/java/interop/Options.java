@@ -1,6 +1,10 @@
 // SPDX-License-Identifier: GPL-2.0-only
 package interop;
 
+import gurux.dlms.enums.Authentication;
+import gurux.dlms.enums.Security;
+import java.util.HexFormat;
+
 /** What the meter is told on its command line. */
 final class Options {
     static final String USAGE = """
@@ -8,22 +12,37 @@ final class Options {
               --port N             TCP port on loopback, 0 = a free one (0)
               --framing NAME       hdlc or wrapper (wrapper)
               --referencing NAME   ln or sn (ln)
-              --auth NAME          none or low (none)
-              --password TEXT      password of low (12345678)
-              --client N           the only client address (16 for none, 32 for low)
+              --auth NAME          none, low, high, high-md5, high-sha1, high-gmac or high-sha256 (none)
+              --password TEXT      password of low, secret of the others (12345678)
+              --security NAME      what every request must have: none, authentication, encryption or both (none)
+              --key HEX            encryption key (000102..0F)
+              --auth-key HEX       authentication key (D0D1D2..DF)
+              --title HEX          system title (4752580000000001)
+              --counter N          invocation counter of clients at the start (0)
+              --answers NAME       security of answers to reads, if it is another
+              --impostor           any answer to the challenge is accepted, and answered wrongly
+              --client N           the only client address (16 for none, 32 for low, 1 for high and with security);
+                                   in logical names with high or security, the public client, 16, may read that counter
               --max-info N         octets of information in an HDLC frame (1024)
               --max-pdu N          octets of an APDU (1024)
               --rows N             rows of the load profile (1000)
               --no-lists           conformance without multiple-references
               --delay N            milliseconds before each answer (0)
             The first line on stdout is the port. Events go to stderr, one per line:
-            connect, associate, refuse, release, answer, close, each with the number of the connection.
+            connect, associate (without high), refuse, release, answer, close, each with the number of the connection.
             The meter ends when its standard input does.""";
 
     int port;
     boolean hdlc;
     boolean shortNames;
-    boolean low;
+    Authentication authentication = Authentication.NONE;
+    Security security = Security.NONE;
+    byte[] key = hex("000102030405060708090A0B0C0D0E0F");
+    byte[] authenticationKey = hex("D0D1D2D3D4D5D6D7D8D9DADBDCDDDEDF");
+    byte[] title = hex("4752580000000001");
+    Security answers; // null: that of requests
+    long counter;
+    boolean impostor;
     String password = "12345678";
     int client;
     int maxInfo = 1024;
@@ -37,6 +56,7 @@ final class Options {
         for (int i = 0; i < args.length; i++) {
             switch (args[i]) {
             case "--no-lists" -> o.lists = false;
+            case "--impostor" -> o.impostor = true;
             default -> {
                 if (i + 1 == args.length) {
                     throw new IllegalArgumentException("unknown option, or no value: " + args[i]);
@@ -46,7 +66,7 @@ final class Options {
             }
         }
         if (o.client == 0) {
-            o.client = o.low ? 32 : 16;
+            o.client = o.secured() ? 1 : o.authentication == Authentication.LOW ? 32 : 16;
         }
         return o;
     }
@@ -56,7 +76,13 @@ final class Options {
         case "--port" -> port = Integer.parseInt(value);
         case "--framing" -> hdlc = choice(key, value, "hdlc", "wrapper");
         case "--referencing" -> shortNames = choice(key, value, "sn", "ln");
-        case "--auth" -> low = choice(key, value, "low", "none");
+        case "--auth" -> authentication = authentication(value);
+        case "--security" -> security = security(value);
+        case "--answers" -> answers = security(value);
+        case "--key" -> this.key = hex(value);
+        case "--auth-key" -> authenticationKey = hex(value);
+        case "--title" -> title = hex(value);
+        case "--counter" -> counter = Long.parseLong(value);
         case "--password" -> password = value;
         case "--client" -> client = Integer.parseInt(value);
         case "--max-info" -> maxInfo = Integer.parseInt(value);
@@ -65,6 +91,42 @@ final class Options {
         case "--delay" -> delay = Integer.parseInt(value);
         default -> throw new IllegalArgumentException("unknown option: " + key);
         }
+    }
+
+    /** Whether there are challenges, or protected APDUs. */
+    boolean secured() {
+        return high() || security != Security.NONE;
+    }
+
+    boolean high() {
+        return authentication.getValue() > Authentication.LOW.getValue();
+    }
+
+    private static Authentication authentication(String name) {
+        return switch (name) {
+        case "none" -> Authentication.NONE;
+        case "low" -> Authentication.LOW;
+        case "high" -> Authentication.HIGH;
+        case "high-md5" -> Authentication.HIGH_MD5;
+        case "high-sha1" -> Authentication.HIGH_SHA1;
+        case "high-gmac" -> Authentication.HIGH_GMAC;
+        case "high-sha256" -> Authentication.HIGH_SHA256;
+        default -> throw new IllegalArgumentException("there is no authentication " + name);
+        };
+    }
+
+    private static Security security(String name) {
+        return switch (name) {
+        case "none" -> Security.NONE;
+        case "authentication" -> Security.AUTHENTICATION;
+        case "encryption" -> Security.ENCRYPTION;
+        case "both" -> Security.AUTHENTICATION_ENCRYPTION;
+        default -> throw new IllegalArgumentException("there is no security " + name);
+        };
+    }
+
+    private static byte[] hex(String text) {
+        return HexFormat.of().parseHex(text);
     }
 
     private static boolean choice(String key, String value, String yes, String no) {

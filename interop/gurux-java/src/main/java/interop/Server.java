@@ -1,13 +1,16 @@
 // SPDX-License-Identifier: GPL-2.0-only
 package interop;
 
+import gurux.dlms.ConnectionState;
 import gurux.dlms.GXDLMSConnectionEventArgs;
 import gurux.dlms.ValueEventArgs;
 import gurux.dlms.enums.Authentication;
 import gurux.dlms.enums.Conformance;
 import gurux.dlms.enums.ErrorCode;
 import gurux.dlms.enums.InterfaceType;
+import gurux.dlms.enums.MethodAccessMode;
 import gurux.dlms.enums.ObjectType;
+import gurux.dlms.enums.Security;
 import gurux.dlms.enums.SourceDiagnostic;
 import gurux.dlms.objects.GXDLMSAssociationLogicalName;
 import gurux.dlms.objects.GXDLMSAssociationShortName;
@@ -15,6 +18,7 @@ import gurux.dlms.objects.GXDLMSHdlcSetup;
 import gurux.dlms.objects.GXDLMSObject;
 import gurux.dlms.objects.GXDLMSProfileGeneric;
 import gurux.dlms.objects.GXDLMSRegister;
+import gurux.dlms.objects.enums.AssociationStatus;
 import gurux.dlms.secure.GXDLMSSecureServer;
 import java.nio.charset.StandardCharsets;
 import java.util.Arrays;
@@ -24,15 +28,26 @@ import java.util.Set;
 
 /** The server of one connection. */
 final class Server extends GXDLMSSecureServer {
+    /** The address of whoever has no keys. */
+    static final int PUBLIC = 16;
+    /** Method reply_to_HLS_authentication in short names. */
+    private static final int REPLY = 8;
+    /** Octets of an answer to a challenge. */
+    private static final int GMAC = 17;
+
     private final Options options;
+    private final Protection protection;
     private final Events events;
     private Object[][] rows = {};
     private final GXDLMSAssociationLogicalName association = new GXDLMSAssociationLogicalName();
+    private final GXDLMSAssociationLogicalName open;
 
-    Server(Options options, Contents contents, Events events) {
+    Server(Options options, Contents contents, Protection protection, Events events) {
         super(!options.shortNames, options.hdlc ? InterfaceType.HDLC : InterfaceType.WRAPPER);
         this.options = options;
+        this.protection = protection;
         this.events = events;
+        open = Protection.forPublic(options.maxPdu);
         if (options.hdlc) {
             limitFrames(options.maxInfo);
         }
@@ -49,16 +64,33 @@ final class Server extends GXDLMSSecureServer {
         }
         association.setClientSAP(options.client);
         association.getAuthenticationMechanismName()
-            .setMechanismId(options.low ? Authentication.LOW : Authentication.NONE);
+            .setMechanismId(options.authentication);
         association.setSecret(options.password.getBytes(StandardCharsets.ISO_8859_1));
         association.getXDLMSContextInfo().setMaxReceivePduSize(options.maxPdu);
         association.getXDLMSContextInfo().setMaxSendPduSize(options.maxPdu);
         getItems().add(association);
         addItems(contents);
+        if (options.secured()) {
+            secure(bits);
+        }
         association.getObjectList().addAll(getItems());
         initialize();
         // Not before: initialize gives the association all services there are.
         association.getXDLMSContextInfo().setConformance(bits);
+        open.getXDLMSContextInfo().setConformance(EnumSet.of(Conformance.GET));
+    }
+
+    private void secure(Set<Conformance> bits) {
+        getItems().add(protection.setup());
+        getItems().add(protection.counter());
+        protection.guard(association);
+        association.setMethodAccess(1, MethodAccessMode.ACCESS);
+        if (options.high()) {
+            bits.add(Conformance.ACTION);
+        }
+        if (options.security != Security.NONE) {
+            bits.add(Conformance.GENERAL_PROTECTION);
+        }
     }
 
     private void addItems(Contents contents) {
@@ -73,6 +105,8 @@ final class Server extends GXDLMSSecureServer {
     /** The meter in short-name referencing: base names from 7000h on, so that some are negative in the list. */
     private void nameShortly(Options options, Contents contents) {
         GXDLMSAssociationShortName list = new GXDLMSAssociationShortName();
+        list.setMethodAccess(REPLY, MethodAccessMode.ACCESS);
+        protection.arm(getCiphering());
         list.setSecret(options.password.getBytes(StandardCharsets.ISO_8859_1));
         getItems().add(list);
         addItems(contents);
@@ -102,27 +136,44 @@ final class Server extends GXDLMSSecureServer {
 
     @Override
     protected boolean isTarget(int serverAddress, int clientAddress) {
-        if (clientAddress != options.client) {
+        boolean anyone = options.secured() && !options.shortNames && clientAddress == PUBLIC;
+        if (clientAddress != options.client && !anyone) {
             return false;
         }
         if (!options.shortNames) {
-            getSettings().setAssignedAssociation(association);
+            getSettings().setAssignedAssociation(anyone ? open : association);
         }
         return true;
     }
 
+    private boolean isPublic() {
+        return getSettings().getAssignedAssociation() == open;
+    }
+
     @Override
     protected SourceDiagnostic validateAuthentication(Authentication authentication, byte[] password) {
-        if (!options.low) {
-            return authentication == Authentication.NONE ? SourceDiagnostic.NONE
+        Authentication wanted = isPublic() ? Authentication.NONE : options.authentication;
+        if (authentication != wanted) {
+            return authentication == Authentication.NONE ? SourceDiagnostic.AUTHENTICATION_REQUIRED
                 : SourceDiagnostic.NOT_RECOGNISED; // the mechanism is not
         }
-        if (authentication == Authentication.NONE) {
-            return SourceDiagnostic.AUTHENTICATION_REQUIRED;
+        boolean wrong = wanted == Authentication.LOW
+            && !Arrays.equals(password, options.password.getBytes(StandardCharsets.ISO_8859_1));
+        if (wrong || !isPublic() && getCiphering().getSecurity() != options.security) {
+            return SourceDiagnostic.AUTHENTICATION_FAILURE;
         }
-        boolean right = authentication == Authentication.LOW
-            && Arrays.equals(password, options.password.getBytes(StandardCharsets.ISO_8859_1));
-        return right ? SourceDiagnostic.NONE : SourceDiagnostic.AUTHENTICATION_FAILURE;
+        if (options.shortNames && options.high()) {
+            // Without this it takes no plain READ, not that of the answer to its challenge either.
+            getSettings().setConnected(getSettings().getConnected() | ConnectionState.DLMS);
+        }
+        return SourceDiagnostic.NONE;
+    }
+
+    /** In short names the server protects every answer under the same invocation counter, unless it is moved on. */
+    void answered() {
+        if (options.shortNames) {
+            getCiphering().setInvocationCounter(getCiphering().getInvocationCounter() + 1);
+        }
     }
 
     @Override
@@ -133,13 +184,24 @@ final class Server extends GXDLMSSecureServer {
     @Override
     public void read(ValueEventArgs[] args) {
         for (ValueEventArgs e : args) {
-            if (e.getTarget() instanceof GXDLMSRegister r && e.getIndex() == 2) {
+            if (!mayRead(e)) {
+                e.setError(ErrorCode.READ_WRITE_DENIED);
+                e.setHandled(true);
+            } else if (e.getTarget() instanceof GXDLMSRegister r && e.getIndex() == 2) {
                 e.setValue(r.getValue());
                 e.setHandled(true);
             } else if (e.getTarget() instanceof GXDLMSProfileGeneric && e.getIndex() == 2 && e.getRowEndIndex() == 0) {
                 chooseRows(e);
             }
         }
+        if (options.answers != null && !isPublic()) {
+            getCiphering().setSecurity(options.answers);
+        }
+    }
+
+    /** The server itself answers whatever it is asked with the protection of the question. */
+    private boolean mayRead(ValueEventArgs e) {
+        return isPublic() ? e.getTarget() == protection.counter() : getCiphering().getSecurity() == options.security;
     }
 
     /** Selection by entry: rows are numbered from 1, the last one is included. Any other read is of all rows. */
@@ -164,7 +226,16 @@ final class Server extends GXDLMSSecureServer {
 
     @Override
     protected void action(ValueEventArgs[] args) {
-        refuse(args);
+        ValueEventArgs e = args[0];
+        boolean reply = e.getTarget() == association && e.getIndex() == 1
+            || e.getTarget() instanceof GXDLMSAssociationShortName && e.getIndex() == REPLY;
+        if (!reply || getCiphering().getSecurity() != options.security) {
+            refuse(args);
+        } else if (options.impostor) {
+            association.setAssociationStatus(AssociationStatus.ASSOCIATED);
+            e.setValue(new byte[GMAC]);
+            e.setHandled(true);
+        }
     }
 
     private static void refuse(ValueEventArgs[] args) {
