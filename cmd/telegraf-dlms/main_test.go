@@ -9,6 +9,10 @@ import (
 )
 
 func TestMain(m *testing.M) {
+	if os.Getenv(asProgram) != "" {
+		main()
+		return
+	}
 	dir, err := os.MkdirTemp("", "state") // no test learns from another one, or from the host
 	if err == nil {
 		err = os.Setenv("STATE_DIRECTORY", dir)

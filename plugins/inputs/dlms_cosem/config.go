@@ -277,7 +277,7 @@ func buildLogin(sc requestScope, s *Settings, r *request) {
 		default:
 		}
 	case sc.own.Password.source != "" && (r.mechanism == acse.None || r.mechanism == acse.HLSGMAC):
-		sc.bad("password", "", `without authentication = "low" it is never sent: add that, or remove the password`)
+		sc.bad("password", "", "%s", unsentPassword(r.mechanism))
 	case r.mechanism != acse.None && r.mechanism != acse.HLSGMAC:
 		if p, err := s.Password.Get(); !s.Password.Set() || err == nil && len(p) == 0 {
 			sc.missing("password", "authentication = %q needs it: it is the secret, which is never sent", s.Authentication)
@@ -285,6 +285,14 @@ func buildLogin(sc requestScope, s *Settings, r *request) {
 	default:
 	}
 	buildProtection(sc, s, r)
+}
+
+// unsentPassword is said of a password that is not used.
+func unsentPassword(m acse.Mechanism) string {
+	if m == acse.HLSGMAC {
+		return `authentication = "high-gmac" has no password, it uses the keys: remove the password`
+	}
+	return `without authentication = "low" it is never sent: add that, or remove the password`
 }
 
 // buildAddresses fills in the devices.

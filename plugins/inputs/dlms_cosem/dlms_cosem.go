@@ -61,6 +61,7 @@ type DLMS struct {
 	requests []*request
 	kept     *state.Store  // what is learned
 	counters *state.Store  // invocation counters, and our title
+	alarmed  sync.Map      // counters that are nearly used up, and were warned about
 	slots    chan struct{} // connections being opened
 
 	links  []*link
@@ -122,7 +123,7 @@ func (d *DLMS) Init() error {
 	p, start := &problems{}, time.Now()
 	checkSettings(scope{p: p}, &d.Settings)
 	if d.Password.source != "" && !d.anyPassword() {
-		scope{p: p}.bad("password", "", `without authentication = "low" it is never sent: add that, or remove the password`)
+		scope{p: p}.bad("password", "", "%s", unsentPassword(mechanismOf(d.Authentication)))
 	}
 	if len(d.Request) == 0 {
 		scope{p: p}.missing("request", "no requests: at least one [[inputs.dlms_cosem.request]] is needed")

@@ -25,12 +25,18 @@ func heardHint(err error) string {
 		bad    *dlms.SecurityError
 		count  *counterError
 		reject *dlms.RejectError
+
+		exhausted *state.ExhaustedError
 	)
 	switch {
 	case errors.As(err, &reject) && reject.Unproven:
 		return "check the secret or the keys (encryption_key, authentication_key); further attempts are slowed down because meters lock"
 	case errors.As(err, &count):
 		return counterHint(count)
+	case errors.As(err, &exhausted):
+		return newKeys
+	case errors.As(err, &bad) && strings.Contains(bad.Error(), "it was sent before"):
+		return "somebody sends messages of the meter once more, or its counter does not move; nothing of such an answer is used"
 	case errors.As(err, &bad):
 		return "check encryption_key and authentication_key, and server_system_title if it is set; nothing of such an answer is used"
 	case errors.As(err, &key):
@@ -65,6 +71,8 @@ func heardHint(err error) string {
 	}
 }
 
+const newKeys = "ask the utility for new keys"
+
 // counterHint says how a counter is come by.
 func counterHint(e *counterError) string {
 	var exhausted *state.ExhaustedError
@@ -72,7 +80,7 @@ func counterHint(e *counterError) string {
 	case errors.Is(e.err, state.ErrNoFile):
 		return "plain meters are read without a state all the same"
 	case errors.As(e.err, &exhausted):
-		return "ask the utility for new keys"
+		return newKeys
 	default:
 		return ""
 	}

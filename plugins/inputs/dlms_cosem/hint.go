@@ -217,6 +217,10 @@ func rejectHint(e *dlms.RejectError) string {
 	if e.OtherReferencing {
 		return otherReferencing
 	}
+	var exception *dlms.ExceptionError
+	if errors.As(e.Err, &exception) && unopened(exception) {
+		return exceptionHint(exception)
+	}
 	if notUnderstood(e) {
 		return "this is no answer to a login: check framing, client_address and logical_address; if it stays so, ask the maker of the meter"
 	}
@@ -224,7 +228,7 @@ func rejectHint(e *dlms.RejectError) string {
 		return "the meter does not agree to what was proposed: its documentation tells the DLMS version, services and PDU size it takes"
 	}
 	if s := e.ServiceError; s != nil && s.Class == xdlms.ClassApplicationReference && s.Code == decipheringError {
-		return "the meter cannot open our message: check encryption_key, authentication_key and client_address; further attempts are slowed down because meters lock"
+		return "the meter cannot open our message: check encryption_key, authentication_key and client_address, and invocation_counter if it is set; further attempts are slowed down because meters lock"
 	}
 	if e.Diagnostic.Source != acse.ServiceUser {
 		return "check client_address and logical_address"
@@ -271,12 +275,17 @@ func disconnectedHint(e *dlms.DisconnectedError) string {
 	}
 }
 
+// unopened reports whether the meter could not, or would not, open a message.
+func unopened(e *dlms.ExceptionError) bool {
+	return e.Response.Service == xdlms.DecipheringError || e.Response.Service == xdlms.InvocationCounterError
+}
+
 func exceptionHint(e *dlms.ExceptionError) string {
 	switch {
 	case e.Response.Service == 4:
 		return "the answer does not fit the meter's messages: read fewer or smaller items per request"
-	case e.Response.Service == 5 || e.Response.Service == 6:
-		return "the meter wants ciphered messages from this client_address, or cannot open ours: check encryption_key and authentication_key, or use a client_address that reads in clear, usually 16 or 32"
+	case unopened(e):
+		return "the meter wants ciphered messages from this client_address, or cannot open ours: check encryption_key, authentication_key and invocation_counter, or use a client_address that reads in clear, usually 16 or 32"
 	case e.Response.State == 1:
 		return "another client may have taken our place; the next run logs in again"
 	default:

@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"github.com/telegraf-dlms/telegraf-dlms/dlms"
+	"github.com/telegraf-dlms/telegraf-dlms/dlms/security"
 	"github.com/telegraf-dlms/telegraf-dlms/dlms/serial"
 )
 
@@ -53,14 +54,23 @@ type signOnKey struct {
 	limit, fixed int
 }
 
+// protectionKey is how the APDUs of an association are protected. The keys are
+// in its print of the password.
+type protectionKey struct {
+	control        security.Control
+	plain, general bool
+	title, meter   string
+}
+
 // callKey is all that two runs must have in common to share an association.
 type callKey struct {
-	device   deviceKey
-	line     serial.Settings
-	signOn   signOnKey
-	conn     dlms.ConnConfig
-	as       associationKey
-	password [sha256.Size]byte
+	device     deviceKey
+	line       serial.Settings
+	signOn     signOnKey
+	conn       dlms.ConnConfig
+	as         associationKey
+	protection protectionKey
+	password   [sha256.Size]byte
 }
 
 func (s *session) callKey(password [sha256.Size]byte) callKey {
@@ -73,6 +83,9 @@ func (s *session) callKey(password [sha256.Size]byte) callKey {
 	}
 	if s.r.signOn != nil {
 		key.signOn = signOnKey{s.r.signOn.Address, s.r.signOn.Limit, s.r.signOn.Fixed}
+	}
+	if p := s.r.protection; p != nil {
+		key.protection = protectionKey{p.control, p.plain, p.general, string(p.title), string(p.meter)}
 	}
 	return key
 }

@@ -2,6 +2,7 @@ package dlms_cosem
 
 import (
 	"encoding/hex"
+	"errors"
 	"fmt"
 	"net/netip"
 	"path"
@@ -92,6 +93,9 @@ func keyOctets(s Secret) ([]byte, error) {
 	if key, err := hexOctets(strings.TrimSpace(string(b))); err == nil && len(key) == security.KeyLength {
 		return key, nil
 	}
+	if len(b) == 2*security.KeyLength {
+		return nil, errors.New("a key of security suite 0 has 32 hexadecimal digits; not all of these 32 characters are")
+	}
 	return nil, fmt.Errorf("a key of security suite 0 has %d hexadecimal digits; this has %s", 2*security.KeyLength, counted(len(b), "character"))
 }
 
@@ -143,6 +147,8 @@ func buildListen(sc requestScope, s *Settings, r *request) {
 		sc.bad("endpoint", strconv.Quote(s.Endpoint), "meters that send datagrams are not asked: set send_requests = false; those that dial in over TCP are, at tcp-listen://")
 	case r.passive && sc.own.Method != "":
 		sc.bad("method", strconv.Quote(s.Method), "with send_requests = false the meter decides when: remove it")
+	case !r.passive && (s.Authentication == "high-gmac" || s.Security != "" && s.Security != "none"):
+		// that it needs keys is said where it stands
 	case r.keys[1].Set() && !r.keys[0].Set():
 		sc.bad("authentication_key", "", "it does nothing without encryption_key: both are needed to open a telegram")
 	default:

@@ -27,6 +27,7 @@ type memory struct {
 	version int  // counts the changes that plans depend on
 
 	refused map[cosem.Attribute]refusal // not asked for until a day has passed; forgotten at the end of the program
+	asked   map[string]bool             // counters that were asked for, well or in vain
 	raws    map[*item]float64           // the last number of the meter other than 0, before its scaler
 	turn    int                         // of the scaler to be read again next
 	apart   int                         // runs since one was read again at the price of a message

@@ -207,10 +207,10 @@ func (r *request) login() (cfg dlms.AssociationConfig, print [sha256.Size]byte, 
 	}
 	if r.mechanism != acse.None && r.mechanism != acse.HLSGMAC {
 		if cfg.Password, err = r.password.Get(); err != nil {
-			return cfg, print, &passwordError{err}
+			return cfg, print, &passwordError{"password", err}
 		}
 		if len(cfg.Password) == 0 {
-			return cfg, print, &passwordError{errors.New("it is empty")}
+			return cfg, print, &passwordError{"password", errors.New("it is empty")}
 		}
 	}
 	if len(secrets)+len(cfg.Password) == 0 {

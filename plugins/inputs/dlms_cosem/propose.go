@@ -4,6 +4,7 @@ import (
 	"errors"
 
 	"github.com/telegraf-dlms/telegraf-dlms/dlms"
+	"github.com/telegraf-dlms/telegraf-dlms/dlms/acse"
 	"github.com/telegraf-dlms/telegraf-dlms/dlms/xdlms"
 )
 
@@ -38,6 +39,8 @@ func (p proposal) apply(cfg *dlms.AssociationConfig) {
 		cfg.Conformance = fewServices
 		if cfg.ShortNames {
 			cfg.Conformance = fewShortServices
+		} else if cfg.Mechanism >= acse.HLS {
+			cfg.Conformance |= xdlms.ConformanceAction // the proofs go by it
 		}
 	}
 }

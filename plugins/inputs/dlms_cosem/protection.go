@@ -1,21 +1,14 @@
 package dlms_cosem
 
 import (
-	"context"
-	"crypto/sha256"
-	"encoding/hex"
-	"errors"
 	"fmt"
 	"math"
 	"strconv"
-	"strings"
 
 	"github.com/telegraf-dlms/telegraf-dlms/dlms"
 	"github.com/telegraf-dlms/telegraf-dlms/dlms/acse"
-	"github.com/telegraf-dlms/telegraf-dlms/dlms/cosem"
 	"github.com/telegraf-dlms/telegraf-dlms/dlms/obis"
 	"github.com/telegraf-dlms/telegraf-dlms/dlms/security"
-	"github.com/telegraf-dlms/telegraf-dlms/dlms/xdlms"
 )
 
 // protection is how a request's APDUs are protected; the keys are those of the
@@ -174,158 +167,18 @@ func (r *request) protect(cfg *dlms.AssociationConfig) (secrets []byte, err erro
 	if !r.keys[0].Set() {
 		return nil, nil
 	}
-	keys, err := (&ownKeys{keys: r.keys}).read()
-	if err != nil {
-		return nil, &passwordError{err}
+	var keys security.Keys
+	for _, k := range []struct {
+		what   string
+		secret Secret
+		key    *[]byte
+	}{{"encryption_key", r.keys[0], &keys.EncryptionKey}, {"authentication_key", r.keys[1], &keys.AuthenticationKey}} {
+		if k.secret.Set() {
+			if *k.key, err = keyOctets(k.secret); err != nil {
+				return nil, &passwordError{k.what, err}
+			}
+		}
 	}
 	cfg.Security = &dlms.Security{Title: p.title, Keys: keys, Control: p.control, MeterTitle: p.meter, General: p.general, Plain: p.plain}
 	return append(append([]byte(nil), keys.EncryptionKey...), keys.AuthenticationKey...), nil
-}
-
-// counterError is an invocation counter that could not be had.
-type counterError struct{ err error }
-
-func (e *counterError) Error() string { return "invocation counter: " + e.err.Error() }
-func (e *counterError) Unwrap() error { return e.err }
-
-// arm gives an association the title and the invocation counter that are kept
-// for the meter. A counter that is not known is read from the meter before, as
-// the public client over a connection of its own.
-func (s *session) arm(ctx context.Context, login *dlms.AssociationConfig) error {
-	p := s.r.protection
-	if p == nil {
-		return nil
-	}
-	if login.Title == nil {
-		title, err := s.l.d.counters.Title()
-		if err != nil {
-			return &counterError{fmt.Errorf("our system title: %w", err)}
-		}
-		login.Title = title[:]
-	}
-	if login.Security == nil {
-		return nil
-	}
-	login.Security.Title = login.Title
-	counter, err := s.l.d.counters.Counter(s.counterKey(login))
-	if err != nil {
-		return &counterError{err}
-	}
-	if !counter.Known() {
-		start, err := s.firstCounter(ctx)
-		if err == nil {
-			err = counter.Raise(start)
-		}
-		if err != nil {
-			return &counterError{err}
-		}
-	}
-	if left := counter.Left(); left < counterAlarm {
-		s.l.d.Log.Warnf("%s: The invocation counter is nearly used up: %d values are left; the meter needs new keys", s.r.where(s.st.device), left)
-	}
-	s.armed, login.Security.Counter = counter, counter.Next
-	return nil
-}
-
-// raise follows a meter that has refused an APDU because it wants a higher
-// counter: once in a run. It reports whether another attempt is worth it.
-func (s *session) raise(ctx context.Context, err error) bool {
-	wanted, low := tooLow(err)
-	if !low || s.armed == nil || s.raised || ctx.Err() != nil {
-		return false
-	}
-	s.raised = true
-	if wanted == 0 {
-		last, err := s.readCounter(ctx)
-		if err != nil {
-			return false
-		}
-		wanted = last + 1
-	}
-	if wanted >= implausibleCounter {
-		s.l.d.Log.Warnf("%s: The meter wants an invocation counter of %d, without proving that it is the meter: this is not followed; if it is so, set invocation_counter", s.r.where(s.st.device), wanted)
-		return false
-	}
-	s.l.d.Log.Warnf("%s: The meter wants an invocation counter of at least %d: it is raised", s.r.where(s.st.device), wanted)
-	return s.armed.Raise(wanted) == nil
-}
-
-// counterAlarm is how many values are left when it is time for new keys.
-const counterAlarm = 1 << 24
-
-// implausibleCounter is a value that a public client is not believed: whoever
-// could make us use it would have used up the counter.
-const implausibleCounter = 0xF0000000
-
-// firstCounter is where the counter begins.
-func (s *session) firstCounter(ctx context.Context) (uint32, error) {
-	if start := s.r.protection.start; start != nil {
-		return *start, nil
-	}
-	last, err := s.readCounter(ctx)
-	switch {
-	case err != nil:
-		return 0, fmt.Errorf("it could not be read from the meter (%s as client %d): %w; if it cannot be read there, set invocation_counter, or invocation_counter_obis", s.r.protection.object, publicClient, err)
-	case last >= implausibleCounter:
-		return 0, fmt.Errorf("the meter says that %d was the last one, to a client that is not authenticated: this is not believed; if it is so, set invocation_counter", last)
-	default:
-		return last + 1, nil
-	}
-}
-
-// readCounter reads the counter that the meter has accepted last.
-func (s *session) readCounter(ctx context.Context) (uint32, error) {
-	t, _, err := s.connect(ctx)
-	if err != nil {
-		return 0, err
-	}
-	if port, ok := t.(line); ok {
-		if err := port.Configure(s.characters(), s.l.unsettled); err != nil {
-			_ = t.Close()
-			return 0, err
-		}
-	}
-	cfg := s.r.connConfig(s.st.device, s.memory())
-	cfg.ClientAddress = publicClient
-	if err := s.askForHDLC(ctx, t, cfg); err != nil {
-		_ = t.Close()
-		return 0, err
-	}
-	c, err := dlms.NewConn(t, cfg)
-	if err != nil {
-		_ = t.Close()
-		return 0, err
-	}
-	defer func() { _ = c.Close() }()
-	as, err := c.Associate(ctx, dlms.AssociationConfig{ShortNames: s.r.association.short})
-	if err != nil {
-		return 0, err
-	}
-	defer func() { _ = as.Release(ctx) }()
-	d, err := as.Get(ctx, cosem.Attribute{Class: cosem.Data, Instance: s.r.protection.object, ID: 2}, nil)
-	if err != nil {
-		return 0, err
-	}
-	v, ok := d.Uint64()
-	if !ok || v > math.MaxUint32 {
-		return 0, fmt.Errorf("it is %s, a number of 32 bits was expected", shorten(d.String(), 80))
-	}
-	return uint32(v), nil
-}
-
-// counterKey names a counter: it belongs to our title, the key, the client and
-// the medium.
-func (s *session) counterKey(login *dlms.AssociationConfig) string {
-	print := sha256.Sum256(login.Security.Keys.EncryptionKey)
-	return strings.Join([]string{titleText(login.Title), hex.EncodeToString(print[:8]), strconv.Itoa(int(s.r.client)), s.l.endpoint.network, s.r.memoryKey(s.st.device)}, " ")
-}
-
-// tooLow returns the counter that the meter wants, if that is why it has refused
-// an APDU.
-func tooLow(err error) (wanted uint32, ok bool) {
-	var exception *dlms.ExceptionError
-	if !errors.As(err, &exception) || exception.Response.Service != xdlms.InvocationCounterError {
-		return 0, false
-	}
-	return exception.Response.InvocationCounter, true
 }

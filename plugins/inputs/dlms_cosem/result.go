@@ -81,10 +81,13 @@ func (e *budgetError) Error() string {
 }
 func (e *budgetError) Unwrap() error { return e.err }
 
-// passwordError is a password that cannot be read.
-type passwordError struct{ err error }
+// passwordError is a password, or a key, that cannot be read.
+type passwordError struct {
+	what string // the setting
+	err  error
+}
 
-func (e *passwordError) Error() string { return "password: " + e.err.Error() }
+func (e *passwordError) Error() string { return e.what + ": " + e.err.Error() }
 func (e *passwordError) Unwrap() error { return e.err }
 
 // refusedLogin reports whether a refusal is about who we are: diagnostics 1, 11
@@ -97,6 +100,10 @@ func refusedLogin(err error) bool {
 	}
 	if !errors.As(err, &reject) || reject.Diagnostic.Source != acse.ServiceUser {
 		return false
+	}
+	var insecure *dlms.SecurityError
+	if reject.Result == acse.Accepted && errors.As(reject.Err, &insecure) {
+		return false // we refuse: it is not the meter's, or not as it has to be
 	}
 	switch reject.Diagnostic.Code {
 	case 1, 11, 13, 14:

@@ -191,7 +191,7 @@ func (s *session) open(ctx context.Context, short time.Duration, login dlms.Asso
 		s.began = dlms.Stats{}
 		s.memory().Proposal.apply(&login)
 		if s.as, err = conn.Associate(ctx, login); err == nil {
-			s.fresh = true
+			s.fresh, s.o.loginRefused = true, false
 			return nil
 		}
 		s.o.loginRefused = refusedLogin(err)

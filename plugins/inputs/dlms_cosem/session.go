@@ -10,7 +10,6 @@ import (
 	"github.com/telegraf-dlms/telegraf-dlms/dlms/axdr"
 	"github.com/telegraf-dlms/telegraf-dlms/dlms/cosem"
 	"github.com/telegraf-dlms/telegraf-dlms/dlms/xdlms"
-	"github.com/telegraf-dlms/telegraf-dlms/internal/state"
 )
 
 // session is one run on one device. What is kept for the next is in the
@@ -25,10 +24,10 @@ type session struct {
 	free    func() // gives back the slot for opening one; nil without
 	fresh   bool   // its association was opened by this run
 	began   dlms.Stats
-	answers int            // attributes that the meter has answered, be it with a refusal
-	keepRaw bool           // keep what the meter returned, for people
-	armed   *state.Counter // of the protected association; nil: there is none
-	raised  bool           // it was raised by what the meter said
+	answers int           // attributes that the meter has answered, be it with a refusal
+	keepRaw bool          // keep what the meter returned, for people
+	armed   *armedCounter // of the protected association; nil: there is none
+	raised  bool          // it was raised by what the meter said
 
 	plan     *reads
 	refusals []*dlms.AccessError // of the plan's reads
