@@ -72,6 +72,15 @@ func (e *SecurityError) Error() string { return e.Op + ": " + e.Err.Error() }
 // Unwrap returns Err.
 func (e *SecurityError) Unwrap() error { return e.Err }
 
+// A RepeatedError says that an answer has an invocation counter that is not
+// above that of the one before: somebody sends it again, or the meter does not
+// count.
+type RepeatedError struct{ Counter, Last uint32 }
+
+func (e *RepeatedError) Error() string {
+	return fmt.Sprintf("its invocation counter %d is not above the last one, %d: it was sent before", e.Counter, e.Last)
+}
+
 // secured is the protection of an association.
 type secured struct {
 	Security
@@ -145,7 +154,7 @@ func (x *secured) open(apdu []byte) ([]byte, error) {
 	}
 	counter, _ := security.Counter(c.Protected)
 	if x.any && counter <= x.highest {
-		return nil, fmt.Errorf("its invocation counter %d is not above the last one, %d: it was sent before", counter, x.highest)
+		return nil, &RepeatedError{Counter: counter, Last: x.highest}
 	}
 	x.opened = nil
 	x.plain, err = x.context.Open(x.plain[:0], x.meter, c.Protected, plausibleAnswer)

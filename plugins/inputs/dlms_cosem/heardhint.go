@@ -27,6 +27,7 @@ func heardHint(err error) string {
 		reject *dlms.RejectError
 
 		exhausted *state.ExhaustedError
+		again     *dlms.RepeatedError
 	)
 	switch {
 	case errors.As(err, &reject) && reject.Unproven:
@@ -35,7 +36,7 @@ func heardHint(err error) string {
 		return counterHint(count)
 	case errors.As(err, &exhausted):
 		return newKeys
-	case errors.As(err, &bad) && strings.Contains(bad.Error(), "it was sent before"):
+	case errors.As(err, &again):
 		return "somebody sends messages of the meter once more, or its counter does not move; nothing of such an answer is used"
 	case errors.As(err, &bad):
 		return "check encryption_key and authentication_key, and server_system_title if it is set; nothing of such an answer is used"
