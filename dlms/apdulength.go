@@ -8,9 +8,10 @@ import (
 	"github.com/telegraf-dlms/telegraf-dlms/dlms/xdlms"
 )
 
-// apduLength returns how many octets the APDU at the front of b has by its own
-// account: 0 if more octets are needed to tell, -1 if it cannot be told.
-func apduLength(b []byte) int {
+// APDULength returns how many octets the unsolicited or ciphered APDU, or the
+// block, at the front of b has by its own account: 0 if more octets are needed to
+// tell, -1 if it cannot be told.
+func APDULength(b []byte) int {
 	if len(b) == 0 {
 		return 0
 	}

@@ -221,7 +221,7 @@ func (d *Deframer) Reset() {
 func (d *Deframer) cutMessage() Message {
 	m := d.head
 	b := TrimLLC(d.info)
-	n := apduLength(b)
+	n := APDULength(b)
 	if n <= 0 || n > len(b) || n < len(b) && !startsMessage(b[n:]) {
 		n = len(b)
 	}
@@ -428,7 +428,7 @@ func (d *Deframer) cutBare(b []byte) (m Message, rest []byte, err error) {
 	if len(body) == 0 {
 		return m, b, io.ErrUnexpectedEOF
 	}
-	n := apduLength(body)
+	n := APDULength(body)
 	switch {
 	case n == 0 && len(b) <= d.cfg.MaxAPDU:
 		return m, b, io.ErrUnexpectedEOF

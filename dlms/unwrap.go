@@ -94,7 +94,7 @@ func (u *Unwrapper) join(from direction, g xdlms.GeneralBlock) ([]byte, error) {
 		u.blocks[from] = j
 	}
 	apdu, err := j.Add(g)
-	if apdu == nil && err == nil && len(g.Data) > 0 && j.Pending() && apduLength(j.Joined()) == len(j.Joined()) {
+	if apdu == nil && err == nil && len(g.Data) > 0 && j.Pending() && APDULength(j.Joined()) == len(j.Joined()) {
 		apdu = j.Joined()
 		j.Complete()
 	}
@@ -124,7 +124,7 @@ func Plausible(apdu []byte) bool {
 		n, err := xdlms.ParseDataNotification(apdu)
 		return err == nil && push.Valid(n.Body)
 	case bareTag(apdu[0]):
-		return apduLength(apdu) == len(apdu)
+		return APDULength(apdu) == len(apdu)
 	case tag == '/':
 		return plausibleText(apdu)
 	default:

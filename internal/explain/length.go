@@ -6,7 +6,6 @@ import (
 
 	"github.com/telegraf-dlms/telegraf-dlms/dlms"
 	"github.com/telegraf-dlms/telegraf-dlms/dlms/axdr"
-	"github.com/telegraf-dlms/telegraf-dlms/dlms/push"
 	"github.com/telegraf-dlms/telegraf-dlms/dlms/xdlms"
 )
 
@@ -55,24 +54,14 @@ func apduLength(b []byte) int {
 	var rest []byte
 	var err error
 	switch {
-	case tag == xdlms.TagGeneralBlockTransfer:
-		_, rest, err = xdlms.CutGeneralBlock(b)
-	case tag.Ciphered():
-		_, rest, err = xdlms.CutCiphered(b)
+	case tag == xdlms.TagGeneralBlockTransfer, tag.Ciphered(), tag == xdlms.TagDataNotification:
+		return dlms.APDULength(b)
 	case tag >= xdlms.TagAARQ && tag <= xdlms.TagRLRE:
 		var n int
 		if n, rest, err = axdr.CutLength(b[1:]); err == nil && n > len(rest) {
 			return 0
 		}
 		return cutLength(len(b)-len(rest)+n, err)
-	case tag == xdlms.TagDataNotification:
-		var n xdlms.DataNotification
-		if n, err = xdlms.ParseDataNotification(b); err == nil {
-			if length := push.Length(n.Body); length > 0 {
-				return length + len(b) - len(n.Body)
-			}
-			return push.Length(n.Body)
-		}
 	case tag == xdlms.TagDataNotificationConfirm:
 		if len(b) < confirmOctets {
 			return 0
