@@ -37,3 +37,45 @@ func TestAnswersToChallenges(t *testing.T) {
 		require.False(t, c.Verify(nil))
 	}
 }
+
+func TestDigitSum(t *testing.T) {
+	for _, c := range []struct{ password, challenge, want, message string }{
+		{password: "12345678", challenge: "0000000000000000", want: "1234567800000000"},
+		{password: "99999999", challenge: "0123456789ABCDEF", want: "9ABCDEF089ABCDEF"},
+		{password: "7", challenge: "9", want: "0"},
+		{password: "00000", challenge: "fedcb", want: "FEDCB"},
+		{password: "1", challenge: "fe", want: "0e"},
+		{password: "", challenge: "00", message: "the digit sum needs a password of decimal digits: it has none"},
+		{password: "123", challenge: "00", message: "the digit sum adds the password to the challenge: it has 3 digits, the challenge only 2"},
+		{password: "1", challenge: "0G", message: "character 2 of the challenge is 47, a hexadecimal digit is expected: the meter does not take digit sums"},
+		{password: "1S", challenge: "00", message: "character 2 of the password is no decimal digit: the digit sum needs a numeric one"},
+	} {
+		x := security.Challenge{Mechanism: security.MechanismManufacturer, DigitSum: true, Secret: []byte(c.password), Received: []byte(c.challenge)}
+		got, err := x.Answer()
+		if c.message != "" {
+			require.EqualError(t, err, c.message)
+			require.False(t, x.Verify(nil))
+			continue
+		}
+		require.NoError(t, err)
+		require.Equal(t, c.want, string(got))
+		require.Equal(t, c.challenge, string(x.Received), "the challenge is left as it is")
+		require.True(t, x.Verify(got))
+		got[0] ^= 1
+		require.False(t, x.Verify(got))
+	}
+}
+
+func FuzzDigitSum(f *testing.F) {
+	f.Add([]byte("12345678"), []byte("0123456789ABCDEF"))
+	f.Add([]byte("1"), []byte("fe"))
+	f.Fuzz(func(t *testing.T, password, challenge []byte) {
+		got, err := security.Challenge{Mechanism: security.MechanismManufacturer, DigitSum: true, Secret: password, Received: challenge}.Answer()
+		if err != nil {
+			require.Nil(t, got)
+			return
+		}
+		require.Len(t, got, len(challenge))
+		require.Equal(t, challenge[len(password):], got[len(password):])
+	})
+}

@@ -1,5 +1,7 @@
-// Package security opens what is protected by security suite 0 (Green Book
-// Ed. 9, clause 9.2.7 "Use of ... security"): AES-GCM with keys of 128 bits.
+// Package security has the cryptography of the three security suites (Green Book
+// Ed. 9, clause 9.2): AES-GCM with keys of 128 bits (suites 0 and 1) or 256
+// (suite 2), the answers of high-level security, and for suites 1 and 2 ECDSA,
+// ECDH and certificates on P-256 and P-384.
 //
 // The octets that [Context.Open] is given are those behind the length of a
 // ciphered APDU: security control, invocation counter, then the ciphertext or
@@ -15,7 +17,7 @@ import (
 
 // Sizes in octets.
 const (
-	KeyLength    = 16 // of both keys of suite 0
+	KeyLength    = 16 // of both keys of suites 0 and 1; see [KeyLengthOf]
 	TitleLength  = 8  // of a system title
 	TagLength    = 12 // of the authentication tag
 	HeaderLength = 5  // security control and invocation counter
@@ -59,28 +61,26 @@ func (c Control) String() string {
 
 // Keys are the keys of a meter. AuthenticationKey may be missing.
 type Keys struct {
+	Suite             uint8 // 0, 1 or 2; both keys have KeyLengthOf(Suite) octets
 	EncryptionKey     []byte
 	AuthenticationKey []byte
 }
 
 // Context opens the APDUs of one meter. It is not safe for concurrent use.
 type Context struct {
+	suite     uint8
 	block     cipher.Block
 	aead      cipher.AEAD
 	authentic []byte // authentication key; nil: none
 	aad       []byte
+	iv        [TitleLength + 4]byte // here, because what an interface is given escapes
 }
 
-// NewContext makes a context. It fails if a key has not KeyLength octets; the
-// error never holds octets of one.
+// NewContext makes a context. It fails if the suite is not known, or a key has
+// not as many octets as those of the suite; the error never holds octets of one.
 func NewContext(k Keys) (*Context, error) {
-	for _, c := range []struct {
-		name string
-		key  []byte
-	}{{"encryption key", k.EncryptionKey}, {"authentication key", k.AuthenticationKey}} {
-		if len(c.key) != KeyLength && (len(c.key) > 0 || c.name == "encryption key") {
-			return nil, fmt.Errorf("%s of %d octets: suite 0 has keys of %d", c.name, len(c.key), KeyLength)
-		}
+	if err := k.check(); err != nil {
+		return nil, err
 	}
 	block, err := aes.NewCipher(k.EncryptionKey)
 	if err != nil {
@@ -90,7 +90,7 @@ func NewContext(k Keys) (*Context, error) {
 	if err != nil {
 		return nil, err
 	}
-	c := &Context{block: block, aead: aead}
+	c := &Context{suite: k.Suite, block: block, aead: aead}
 	if len(k.AuthenticationKey) > 0 {
 		c.authentic = append([]byte(nil), k.AuthenticationKey...)
 	}
@@ -148,9 +148,20 @@ func Counter(protected []byte) (uint32, bool) {
 // whether to trust it: Unauthenticated, if the sender has put no tag to it, and
 // MissingKey, if there is a tag and no authentication key.
 //
-// The suite that the sender names is not held against it: meters name suite 1
-// and use the keys of suite 0.
+// Keys of suite 0 or 1 open what names either of them: meters name suite 1 and
+// use the keys of suite 0. Suite 2 is opened with keys of suite 2 only.
+//
+// Nothing is allocated for an APDU that is authenticated and encrypted, if dst
+// has room for it.
 func (c *Context) Open(dst, title, protected []byte, plausible func([]byte) bool) ([]byte, error) {
+	return c.OpenWith(dst, title, protected, nil, plausible)
+}
+
+// OpenWith is Open for general-ciphering: extra are the header fields of it that
+// the tag covers too, each with its length in front (Green Book Ed. 9, figure 32:
+// transaction-id, originator-system-title, recipient-system-title, date-time,
+// other-information).
+func (c *Context) OpenWith(dst, title, protected, extra []byte, plausible func([]byte) bool) ([]byte, error) {
 	control, ok := ControlOf(protected)
 	switch {
 	case !ok:
@@ -159,24 +170,24 @@ func (c *Context) Open(dst, title, protected []byte, plausible func([]byte) bool
 		return dst, &Error{Malformed, control, fmt.Sprintf("a system title of %d octets, want %d", len(title), TitleLength)}
 	case control&Compressed != 0:
 		return dst, &Error{Unsupported, control, "the APDU is compressed (V.44), which is not supported"}
-	case control.Suite() > 1:
-		return dst, &Error{Unsupported, control, fmt.Sprintf("security suite %d is not supported", control.Suite())}
-	case control&Authenticated != 0 && len(protected) < HeaderLength+TagLength:
-		return dst, &Error{Malformed, control, fmt.Sprintf("%d octets are too few for a security header and a tag", len(protected))}
 	default:
 	}
-	var iv [TitleLength + 4]byte
-	copy(iv[:], title)
-	copy(iv[TitleLength:], protected[1:HeaderLength])
+	if err := c.opens(control); err != nil {
+		return dst, err
+	}
+	if control&Authenticated != 0 && len(protected) < HeaderLength+TagLength {
+		return dst, &Error{Malformed, control, fmt.Sprintf("%d octets are too few for a security header and a tag", len(protected))}
+	}
+	counter, _ := Counter(protected)
+	c.begin(title, control, counter, extra)
 	body := protected[HeaderLength:]
-	c.aad = append(append(c.aad[:0], protected[0]), c.authentic...)
 	switch control & (Authenticated | Encrypted) {
 	case Authenticated | Encrypted:
-		return c.openBoth(dst, &iv, control, body, plausible)
+		return c.openBoth(dst, control, body, plausible)
 	case Authenticated:
-		return c.verify(dst, &iv, control, body)
+		return c.verify(dst, control, body)
 	case Encrypted:
-		out := c.decrypt(dst, &iv, body)
+		out := c.decrypt(dst, body)
 		if !plausible(out[len(dst):]) {
 			return dst, wrongKey(control)
 		}
@@ -186,17 +197,25 @@ func (c *Context) Open(dst, title, protected []byte, plausible func([]byte) bool
 	}
 }
 
+// begin sets the initialisation vector of an APDU, and what the tag of every one
+// covers: security control, authentication key, and extra.
+func (c *Context) begin(title []byte, control Control, counter uint32, extra []byte) {
+	copy(c.iv[:], title)
+	binary.BigEndian.PutUint32(c.iv[TitleLength:], counter)
+	c.aad = append(append(append(c.aad[:0], byte(control)), c.authentic...), extra...)
+}
+
 func wrongKey(control Control) error {
 	return &Error{WrongKey, control, "what comes out is no APDU: the encryption key is not the meter's, or the telegram was damaged on its way"}
 }
 
-func (c *Context) openBoth(dst []byte, iv *[TitleLength + 4]byte, control Control, body []byte, plausible func([]byte) bool) ([]byte, error) {
+func (c *Context) openBoth(dst []byte, control Control, body []byte, plausible func([]byte) bool) ([]byte, error) {
 	if c.authentic != nil {
-		if out, err := c.aead.Open(dst, iv[:], body, c.aad); err == nil {
+		if out, err := c.aead.Open(dst, c.iv[:], body, c.aad); err == nil {
 			return out, nil
 		}
 	}
-	out := c.decrypt(dst, iv, body[:len(body)-TagLength])
+	out := c.decrypt(dst, body[:len(body)-TagLength])
 	switch {
 	case !plausible(out[len(dst):]):
 		return dst, wrongKey(control)
@@ -208,22 +227,22 @@ func (c *Context) openBoth(dst []byte, iv *[TitleLength + 4]byte, control Contro
 }
 
 // verify opens what is authenticated only: the plain APDU and its tag.
-func (c *Context) verify(dst []byte, iv *[TitleLength + 4]byte, control Control, body []byte) ([]byte, error) {
+func (c *Context) verify(dst []byte, control Control, body []byte) ([]byte, error) {
 	plain, tag := body[:len(body)-TagLength], body[len(body)-TagLength:]
 	if c.authentic == nil {
 		return append(dst, plain...), &Error{MissingKey, control, "the tag cannot be verified without the authentication key"}
 	}
 	c.aad = append(c.aad, plain...)
-	if _, err := c.aead.Open(nil, iv[:], tag, c.aad); err != nil {
+	if _, err := c.aead.Open(nil, c.iv[:], tag, c.aad); err != nil {
 		return dst, &Error{WrongTag, control, "the tag does not fit: a key is not the meter's, or the telegram was changed on its way"}
 	}
 	return append(dst, plain...), nil
 }
 
 // decrypt is counter mode as GCM has it: block 1 makes the tag, 2 and on the text.
-func (c *Context) decrypt(dst []byte, iv *[TitleLength + 4]byte, text []byte) []byte {
+func (c *Context) decrypt(dst, text []byte) []byte {
 	var counter [aes.BlockSize]byte
-	copy(counter[:], iv[:])
+	copy(counter[:], c.iv[:])
 	counter[aes.BlockSize-1] = 2
 	n := len(dst)
 	dst = append(dst, text...)
