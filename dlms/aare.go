@@ -3,8 +3,10 @@ package dlms
 import (
 	"errors"
 	"fmt"
+	"time"
 
 	"github.com/telegraf-dlms/telegraf-dlms/dlms/acse"
+	"github.com/telegraf-dlms/telegraf-dlms/dlms/security"
 	"github.com/telegraf-dlms/telegraf-dlms/dlms/xdlms"
 )
 
@@ -36,6 +38,10 @@ func (a *Association) judge(answer []byte, referencing acse.Context, proposed xd
 		return x, refusal
 	case goesOn && !highLevel(mechanism):
 		return fail("the meter demands high-level authentication: %s", aare.Diagnostic)
+	case highLevel(mechanism) && aare.Mechanism != acse.None && aare.Mechanism != acse.MechanismForeign && aare.Mechanism != mechanism:
+		return fail("asked for authentication %s, the meter goes on with %s", mechanism, aare.Mechanism)
+	case highLevel(mechanism) && len(aare.AuthenticationValue) > 0 && len(aare.AuthenticationValue) < leastChallenge:
+		return fail("the meter's challenge has %s: %d to %d are allowed", octets(len(aare.AuthenticationValue)), leastChallenge, mostChallenge)
 	case highLevel(mechanism) && len(aare.AuthenticationValue) == 0:
 		return fail("the meter accepts, but sends no challenge: it has not proved who it is")
 	case a.secured == nil && plain(aare.Context) != plain(referencing) && aare.Context != acse.ContextUnknown,
@@ -48,7 +54,7 @@ func (a *Association) judge(answer []byte, referencing acse.Context, proposed xd
 		x.Title = append([]byte(nil), aare.RespondingTitle...)
 	}
 	x.challenge = append([]byte(nil), aare.AuthenticationValue...)
-	if err := a.knowMeter(&x); err != nil {
+	if err := a.knowMeter(&x, mechanism, aare.RespondingQualifier); err != nil {
 		refusal.Err = &SecurityError{Op: op, Err: err}
 		return accepted{}, refusal
 	}
@@ -106,22 +112,63 @@ func readAARE(answer []byte) (aare acse.AARE, err error) {
 	return aare, nil
 }
 
-// knowMeter settles which system title the meter has.
-func (a *Association) knowMeter(x *accepted) error {
+// knowMeter settles which system title the meter has, and which key it signs with.
+func (a *Association) knowMeter(x *accepted, mechanism acse.Mechanism, certificate []byte) error {
 	if a.keys == nil {
 		return nil
+	}
+	if len(x.Title) == 0 && a.c.hdlc != nil && titled(a.c.hdlc.state.UserData()) {
+		x.Title = append([]byte(nil), a.c.hdlc.state.UserData()...)
 	}
 	switch known := a.keys.meter; {
 	case len(known) == 0:
 		a.keys.meter = x.Title
 	case len(x.Title) > 0 && string(x.Title) != string(known):
-		return fmt.Errorf("the meter's system title is %X, %X was expected", x.Title, known)
+		return fmt.Errorf("the meter's system title is %s, %s was expected", security.TitleText(x.Title), security.TitleText(known))
 	default:
 	}
 	if len(a.keys.meter) == 0 {
 		return errors.New("the meter sends no system title: set the one that it has")
 	}
+	p := &a.keys.Public
+	if p.MeterSigning == nil && len(certificate) > 0 && len(p.Roots) > 0 {
+		c, err := a.keys.certified(certificate)
+		if err != nil {
+			return fmt.Errorf("the meter's certificate: %w", err)
+		}
+		p.MeterSigning = c.PublicKey()
+	}
+	if mechanism == acse.HLSECDSA && p.MeterSigning == nil {
+		return errors.New("the meter's key for signing is not known: it is needed to verify who it is, or whom to believe about the certificate that it sends")
+	}
 	return nil
+}
+
+// titled reports whether octets are a system title: letters of a maker, and the rest.
+func titled(b []byte) bool {
+	if len(b) != security.TitleLength {
+		return false
+	}
+	for _, c := range b[:3] {
+		if c < 'A' || c > 'Z' {
+			return false
+		}
+	}
+	return true
+}
+
+// certified returns the meter's certificate, if somebody whom we believe vouches for it.
+func (x *secured) certified(der []byte) (*security.Certificate, error) {
+	c, err := security.ParseCertificate(x.Keys.Suite, der)
+	if err != nil {
+		return nil, err
+	}
+	for _, check := range []error{c.VerifyChain(x.Public.Roots, nil, time.Now()), c.CheckTitle(x.meter), c.CheckSigning()} {
+		if check != nil {
+			return nil, check
+		}
+	}
+	return c, nil
 }
 
 // otherReferencing is a meter that grants what was not asked for.

@@ -8,8 +8,8 @@ import (
 	"github.com/telegraf-dlms/telegraf-dlms/dlms/xdlms"
 )
 
-// APDULength returns how many octets the unsolicited or ciphered APDU, or the
-// block, at the front of b has by its own account: 0 if more octets are needed to
+// APDULength returns how many octets the unsolicited, ciphered or signed APDU, or
+// the block, at the front of b has by its own account: 0 if more octets are needed to
 // tell, -1 if it cannot be told.
 func APDULength(b []byte) int {
 	if len(b) == 0 {
@@ -23,6 +23,8 @@ func APDULength(b []byte) int {
 		_, rest, err = xdlms.CutGeneralBlock(b)
 	case tag.Ciphered():
 		_, rest, err = xdlms.CutCiphered(b)
+	case tag == xdlms.TagGeneralSigning:
+		_, rest, err = xdlms.CutSigned(b)
 	case tag == xdlms.TagDataNotification:
 		var n xdlms.DataNotification
 		if n, err = xdlms.ParseDataNotification(b); err == nil {

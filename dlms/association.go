@@ -40,7 +40,14 @@ type AssociationConfig struct {
 	// its answer goes to; zero: the current association, 0.0.40.0.0.255.
 	ChallengeSize     int
 	AssociationObject obis.Code
-	MaxPDU            int // octets of the largest APDU that the meter may send, 12 to 65535; 0: 65535, < 0: 0 on the wire, which means no limit
+	// DigitSum is what HLS is to some meters of Landis+Gyr: digits are added up, and the meter proves nothing.
+	DigitSum bool
+	// PlainRelease ends a ciphered association over the wrapper by an RLRQ in clear; else it has the ciphered initiate in it.
+	PlainRelease bool
+	// GeneralBlocks proposes general block transfer, with so many blocks that the meter may send in a row, 1 to 63; 0: it
+	// is not proposed, and understood all the same.
+	GeneralBlocks int
+	MaxPDU        int // octets of the largest APDU that the meter may send, 12 to 65535; 0: 65535, < 0: 0 on the wire, which means no limit
 }
 
 // Parameters are what an AARE granted.
@@ -69,8 +76,10 @@ type Association struct {
 	short  bool  // short-name referencing
 	names  cosem.ShortNames
 
-	keys    *secured // nil: there are none
-	secured *secured // the same; nil: APDUs are plain
+	keys         *secured // nil: there are none
+	secured      *secured // the same; nil: APDUs are plain
+	initiate     []byte   // the InitiateRequest, which a protected release repeats
+	plainRelease bool
 
 	listFailures int // answers in a row that were none to a list
 	noLists      bool
@@ -81,6 +90,7 @@ type Association struct {
 	apdu    []byte // the request being sent
 	read    xdlms.ReadRequest
 	joined  []byte // the blocks of an answer
+	general generalBlocks
 	results []listResult
 }
 
@@ -93,6 +103,30 @@ type listResult struct {
 // errSuperseded ends an association whose Conn has begun another one.
 var errSuperseded = errors.New("the association is over: another one was begun on its link")
 
+// check reports what cannot be used.
+func (cfg *AssociationConfig) check(datagram bool) error {
+	switch {
+	case cfg.Mechanism != acse.None && cfg.Mechanism != acse.Low && !highLevel(cfg.Mechanism):
+		return fmt.Errorf("authentication %s is not supported", cfg.Mechanism)
+	case cfg.Mechanism == acse.HLSGMAC && (cfg.Security == nil || len(cfg.Security.Keys.EncryptionKey) == 0 || len(cfg.Security.Keys.AuthenticationKey) == 0):
+		return errors.New("authentication high-gmac needs the encryption key and the authentication key")
+	case cfg.Mechanism == acse.HLSECDSA && (cfg.Security == nil || cfg.Security.Public.Signing == nil):
+		return errors.New("authentication high-ecdsa needs our key for signing")
+	case cfg.Mechanism == acse.Low && len(cfg.Password) == 0:
+		return errors.New("authentication low needs a password")
+	case highLevel(cfg.Mechanism) && cfg.Mechanism != acse.HLSGMAC && cfg.Mechanism != acse.HLSECDSA && len(cfg.Password) == 0:
+		return fmt.Errorf("authentication %s needs a secret", cfg.Mechanism)
+	case cfg.MaxPDU > 65535, cfg.MaxPDU > 0 && cfg.MaxPDU < leastPDU:
+		return fmt.Errorf("max PDU %d is out of range (%d to 65535)", cfg.MaxPDU, leastPDU)
+	case cfg.GeneralBlocks < 0 || cfg.GeneralBlocks > xdlms.MaxWindow:
+		return fmt.Errorf("a window of %d blocks is out of range (0 to %d)", cfg.GeneralBlocks, xdlms.MaxWindow)
+	case cfg.ShortNames && datagram:
+		return errors.New("short-name referencing does not go over datagrams: its answers do not tell what they answer")
+	default:
+		return nil
+	}
+}
+
 // Associate opens the link if there is one to open, and associates (COSEM-OPEN,
 // clause 9.3.2): one AARQ, without ciphering. An association of before on this
 // Conn is over.
@@ -101,21 +135,11 @@ var errSuperseded = errors.New("the association is over: another one was begun o
 // the wrapper a Conn whose AARQ was not answered cannot be used again, since a
 // late AARE could not be told from the next.
 func (c *Conn) Associate(ctx context.Context, cfg AssociationConfig) (*Association, error) {
-	switch {
-	case c.broken != nil:
+	if c.broken != nil {
 		return nil, c.broken
-	case cfg.Mechanism != acse.None && cfg.Mechanism != acse.Low && !highLevel(cfg.Mechanism):
-		return nil, fmt.Errorf("authentication %s is not supported", cfg.Mechanism)
-	case cfg.Mechanism == acse.HLSGMAC && cfg.Security == nil:
-		return nil, errors.New("authentication high-gmac needs keys")
-	case cfg.Mechanism == acse.Low && len(cfg.Password) == 0:
-		return nil, errors.New("authentication low needs a password")
-	case highLevel(cfg.Mechanism) && cfg.Mechanism != acse.HLSGMAC && len(cfg.Password) == 0:
-		return nil, fmt.Errorf("authentication %s needs a secret", cfg.Mechanism)
-	case cfg.MaxPDU > 65535, cfg.MaxPDU > 0 && cfg.MaxPDU < leastPDU:
-		return nil, fmt.Errorf("max PDU %d is out of range (%d to 65535)", cfg.MaxPDU, leastPDU)
-	case cfg.ShortNames && c.cfg.Datagram:
-		return nil, errors.New("short-name referencing does not go over datagrams: its answers do not tell what they answer")
+	}
+	if err := cfg.check(c.cfg.Datagram); err != nil {
+		return nil, err
 	}
 	if c.current != nil {
 		c.current.lost = errSuperseded
@@ -174,9 +198,11 @@ func (a *Association) open(ctx context.Context, cfg AssociationConfig) error {
 			proposed |= xdlms.ConformanceAction // for reply_to_HLS_authentication
 		}
 	}
-	general := a.secured != nil && a.secured.General
-	if general {
+	if a.secured != nil && (a.secured.Ciphering != ServiceCiphering || a.secured.Signed) {
 		proposed |= xdlms.ConformanceGeneralProtection
+	}
+	if a.general.window = cfg.GeneralBlocks; a.general.window > 0 {
+		proposed |= xdlms.ConformanceGeneralBlockTransfer
 	}
 	a.maxPDU = max(cfg.MaxPDU, 0)
 	if cfg.MaxPDU == 0 {
@@ -188,7 +214,14 @@ func (a *Association) open(ctx context.Context, cfg AssociationConfig) error {
 		Conformance:     proposed,
 		MaxPDU:          uint16(a.maxPDU),
 	}
-	aarq := acse.AARQ{Context: referencing, Mechanism: cfg.Mechanism, UserInformation: initiate.Append(nil), CallingTitle: cfg.title()}
+	if a.secured != nil {
+		initiate.DedicatedKey = a.secured.Dedicated
+	}
+	a.initiate, a.plainRelease = initiate.Append(nil), cfg.PlainRelease
+	aarq := acse.AARQ{Context: referencing, Mechanism: cfg.Mechanism, UserInformation: a.initiate, CallingTitle: cfg.title()}
+	if a.keys != nil && a.keys.Public.Certificate != nil {
+		aarq.CallingQualifier = a.keys.Public.Certificate.DER()
+	}
 	var challenge []byte
 	switch {
 	case cfg.Mechanism == acse.Low:
@@ -212,7 +245,7 @@ func (a *Association) open(ctx context.Context, cfg AssociationConfig) error {
 	if err != nil {
 		return fmt.Errorf("AARQ: %w", err)
 	}
-	answer, err := c.link.exchange(ctx, operation{name: opAssociate}, apdu, expectation{kind: wantAARE})
+	answer, err := c.link.exchange(ctx, operation{name: opAssociate}, apdu, expectation{kind: wantAARE, again: a.anewAARQ(&aarq)})
 	if err != nil {
 		if c.cfg.Framing == Wrapper && c.broken == nil {
 			c.broken = fmt.Errorf("an AARQ was not answered on this connection (%w)", err)
@@ -228,12 +261,25 @@ func (a *Association) open(ctx context.Context, cfg AssociationConfig) error {
 	}
 	a.params = accepted.Parameters
 	a.params.Conformance |= cfg.AssumeConformance
-	if general {
-		a.secured.General = a.params.Conformance.Has(xdlms.ConformanceGeneralProtection)
+	if err := a.agreeForm(); err != nil {
+		return err
 	}
 	c.unproven = false
 	if highLevel(cfg.Mechanism) {
 		return a.authenticate(ctx, &cfg, challenge, accepted.challenge)
+	}
+	return nil
+}
+
+// agreeForm settles in which APDUs requests travel, now that it is known whether
+// the meter grants general-protection.
+func (a *Association) agreeForm() error {
+	switch x := a.secured; {
+	case x == nil, x.Ciphering == ServiceCiphering && !x.Signed, a.params.Conformance.Has(xdlms.ConformanceGeneralProtection):
+	case x.Ciphering == GeneralCiphering && !x.Signed:
+		x.Ciphering = ServiceCiphering
+	default:
+		return &RejectError{Err: &SecurityError{Op: opAssociate, Err: errors.New("the meter does not grant general-protection, which general-ciphering and signatures need")}}
 	}
 	return nil
 }
@@ -303,12 +349,56 @@ func (a *Association) Release(ctx context.Context) error {
 	if lost != nil || c.broken != nil {
 		return nil
 	}
-	rlrq := acse.RLRQ{Reason: acse.ReleaseNormal, HasReason: true}
-	_, err := c.link.exchange(ctx, operation{name: "RLRQ"}, rlrq.Append(nil), expectation{kind: wantRLRE, within: goodbye})
-	if err != nil && c.broken == nil {
+	rlrq, err := a.farewellRequest()
+	if err != nil {
+		return err
+	}
+	answer, err := c.link.exchange(ctx, operation{name: opRelease}, rlrq, expectation{kind: wantRLRE, within: goodbye})
+	switch {
+	case err == nil:
+		return a.checkFarewell(answer)
+	case c.broken == nil:
 		c.broken = errors.New("the RLRQ was not answered on this connection")
+	default:
 	}
 	return err
+}
+
+// opRelease names the request that ends an association in errors.
+const opRelease = "RLRQ"
+
+// farewellRequest is the RLRQ. In a ciphered association it has the initiate in
+// it once more, so that nobody else can end the association (Green Book Ed. 9,
+// clause 9.4.2.3).
+func (a *Association) farewellRequest() ([]byte, error) {
+	rlrq := acse.RLRQ{Reason: acse.ReleaseNormal, HasReason: true}
+	if a.secured != nil && !a.plainRelease {
+		sealed, err := a.secured.seal(a.initiate)
+		if err != nil {
+			return nil, &SecurityError{Op: opRelease, Err: err}
+		}
+		rlrq.UserInformation = sealed
+	}
+	return rlrq.Append(nil), nil
+}
+
+// checkFarewell reports what is wrong with an RLRE, for the log.
+func (a *Association) checkFarewell(answer []byte) error {
+	if xdlms.APDUTag(answer[0]) != xdlms.TagRLRE {
+		return nil // it refuses, and the association is over all the same
+	}
+	rlre, err := acse.ParseRLRE(answer)
+	switch {
+	case err != nil && a.secured != nil && !a.plainRelease:
+		return &ProtocolError{Op: opRelease, Msg: shown(answer), Err: err}
+	case err != nil: // there are meters that count the octets of it wrongly, and nothing in it matters
+	case a.secured != nil && len(rlre.UserInformation) > 0 && xdlms.APDUTag(rlre.UserInformation[0]).Ciphered():
+		if _, err := a.secured.open(rlre.UserInformation); err != nil {
+			return &SecurityError{Op: opRelease, Err: err}
+		}
+	default:
+	}
+	return nil
 }
 
 var errReleased = errors.New("the association was released")

@@ -199,7 +199,7 @@ func TestAssociateArguments(t *testing.T) {
 		cfg  AssociationConfig
 		want string
 	}{
-		{AssociationConfig{Mechanism: acse.HLSGMAC}, "authentication high-gmac needs keys"},
+		{AssociationConfig{Mechanism: acse.HLSGMAC}, "authentication high-gmac needs the encryption key and the authentication key"},
 		{AssociationConfig{Mechanism: acse.Low}, "authentication low needs a password"},
 		{AssociationConfig{MaxPDU: 70000}, "max PDU 70000 is out of range (12 to 65535)"},
 		{AssociationConfig{MaxPDU: 11}, "max PDU 11 is out of range (12 to 65535)"},

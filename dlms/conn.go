@@ -180,6 +180,8 @@ type link interface {
 	connect(ctx context.Context) error
 	// exchange sends one APDU and returns the answer that e wants, valid until the next call.
 	exchange(ctx context.Context, op operation, apdu []byte, e expectation) ([]byte, error)
+	// more returns the next APDU that e wants and sends none, valid until the next call: the meter streams.
+	more(ctx context.Context, op operation, e expectation) ([]byte, error)
 	// disconnect closes the link if it is open: best effort, one attempt if quick.
 	disconnect(ctx context.Context, quick bool) error
 	// room is the number of octets that a request may have to travel in one piece.

@@ -1,7 +1,6 @@
 package dlms
 
 import (
-	"bytes"
 	"errors"
 	"fmt"
 	"io"
@@ -71,6 +70,10 @@ type Deframer struct {
 	lines   map[direction]*hdlc.Joiner
 	mbus    mbus.Joiner
 	lastErr error
+
+	tried  int64 // where the message begins whose end was looked for in vain
+	work   int   // octets that were looked at for that
+	looked int64 // up to where ahead has looked for frames
 }
 
 // direction is from one station to another.
@@ -104,6 +107,9 @@ func (d *Deframer) Write(b []byte) {
 		d.buf = d.buf[:copy(d.buf, d.buf[d.off:])]
 		d.off = 0
 	}
+	if len(d.buf) == 0 && cap(d.buf) > keptBuf {
+		d.buf = nil
+	}
 	d.clean = d.clean || len(d.buf) == 0
 	d.buf = append(d.buf, b...)
 	d.stats.Octets += int64(len(b))
@@ -118,6 +124,9 @@ func (d *Deframer) Next() (m Message, ok bool) {
 		if d.off >= len(d.buf) {
 			return Message{}, false
 		}
+		if d.tired() {
+			return Message{}, false
+		}
 		frames, left := d.stats.Frames, len(d.buf)-d.off
 		m, rest, err := d.cut(d.buf[d.off:])
 		d.advance(rest)
@@ -126,6 +135,7 @@ func (d *Deframer) Next() (m Message, ok bool) {
 			d.clean = d.stats.Frames > frames
 			continue
 		case errors.Is(err, io.ErrUnexpectedEOF):
+			d.spend(m, rest)
 			return Message{}, false
 		case err != nil:
 			d.clean = false
@@ -178,9 +188,13 @@ func (d *Deframer) fault(err error, skipped int) {
 
 // Silence says that nothing has come for a while: what waits for the rest of a
 // frame is given up, and what may stand behind its beginning is looked at.
-// Call Next afterwards. Segments go on waiting for others, see Forget.
+// Call Next afterwards, and both again while it is Waiting. Segments go on
+// waiting for others, see Forget.
 func (d *Deframer) Silence() {
-	if d.Waiting() {
+	switch {
+	case d.tired():
+		d.work = 0 // the message may be whole
+	case d.Waiting():
 		d.stats.Skipped++
 		d.lastErr = fmt.Errorf("a message broke off after %d octets", len(d.buf)-d.off)
 		d.off++
@@ -245,7 +259,8 @@ func startsMessage(b []byte) bool {
 // bareTag reports whether an APDU that comes unasked may begin so.
 func bareTag(b byte) bool {
 	switch tag := xdlms.APDUTag(b); tag {
-	case xdlms.TagGeneralBlockTransfer, xdlms.TagGeneralGloCiphering, xdlms.TagGeneralDedCiphering, xdlms.TagGeneralCiphering:
+	case xdlms.TagGeneralBlockTransfer, xdlms.TagGeneralGloCiphering, xdlms.TagGeneralDedCiphering, xdlms.TagGeneralCiphering,
+		xdlms.TagGeneralSigning:
 		return true
 	default:
 		return tag.Unsolicited()
@@ -291,7 +306,10 @@ func textBegins(b []byte) bool {
 	if b[0] != '/' && b[0] != iec62056.STX {
 		return false
 	}
-	for _, c := range b[1:min(len(b), textProof)] {
+	for i, c := range b[1:min(len(b), textProof)] {
+		if b[0] == '/' && i < makerLetters && !letter(c) {
+			return false
+		}
 		if c == '\r' || c == '\n' {
 			break
 		}
@@ -301,6 +319,11 @@ func textBegins(b []byte) bool {
 	}
 	return true
 }
+
+// makerLetters are behind the '/' of a telegram.
+const makerLetters = 3
+
+func letter(c byte) bool { return upper(c) || 'a' <= c && c <= 'z' }
 
 // textProof is how many octets of a telegram are looked at before it is taken
 // for one.
@@ -333,28 +356,6 @@ func (d *Deframer) mayBegin(b []byte) bool {
 
 func upper(c byte) bool { return 'A' <= c && c <= 'Z' }
 
-// ahead looks for a frame with a good check behind the beginning of something
-// that has none and waits for more.
-func (d *Deframer) ahead(b []byte) int {
-	for n := 1; n < len(b); n++ {
-		i := bytes.IndexFunc(b[n:], func(r rune) bool { return r == hdlc.Flag || r == 0x68 })
-		if i < 0 {
-			return 0
-		}
-		n += i
-		if b[n] == hdlc.Flag && d.may(HDLC) {
-			if _, _, err := hdlc.CutFrame(b[n:]); err == nil {
-				return n
-			}
-		} else if b[n] == 0x68 && d.may(MBus) {
-			if f, _, err := mbus.CutFrame(b[n:]); err == nil && !f.Short {
-				return n
-			}
-		}
-	}
-	return 0
-}
-
 func (d *Deframer) cutHDLC(b []byte) (m Message, rest []byte, err error) {
 	m.Framing = HDLC
 	f, rest, err := hdlc.CutFrame(b)
@@ -372,6 +373,7 @@ func (d *Deframer) cutHDLC(b []byte) (m Message, rest []byte, err error) {
 		d.lines[key] = j
 	}
 	m.APDU, err = j.Add(f)
+	d.bound(key)
 	if err == nil && m.APDU == nil && j.Pending() {
 		err = errNoMessage
 		d.stats.Frames++
@@ -392,14 +394,6 @@ func (d *Deframer) cutMBus(b []byte) (m Message, rest []byte, err error) {
 		d.stats.Frames++
 	}
 	return m, rest, err
-}
-
-func (d *Deframer) cutText(b []byte) (m Message, rest []byte, err error) {
-	t, rest, err := iec62056.CutTelegram(b)
-	if err != nil {
-		return m, rest, err
-	}
-	return Message{Framing: Text, Text: &t}, rest, nil
 }
 
 func (d *Deframer) cutWrapper(b []byte) (m Message, rest []byte, err error) {

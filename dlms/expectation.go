@@ -1,6 +1,7 @@
 package dlms
 
 import (
+	"errors"
 	"fmt"
 	"time"
 
@@ -28,6 +29,10 @@ type expectation struct {
 
 	gateway *xdlms.Gateway // whose answer it is; nil: without a header
 	secured *secured       // opens what is ciphered; nil: nothing is
+
+	// again makes the request anew where it is repeated over datagrams; nil: the identical octets are
+	again    func() ([]byte, error)
+	datagram bool // copies are usual: one that cannot be opened because it was there before is dropped
 }
 
 func (e expectation) patience(reply time.Duration) time.Duration {
@@ -57,13 +62,17 @@ func (e expectation) wants(apdu []byte) bool {
 		return false
 	}
 	tag := xdlms.APDUTag(apdu[0])
-	if tag.Unsolicited() {
+	switch {
+	case tag.Unsolicited():
 		return false
+	case tag == xdlms.TagGeneralBlockTransfer:
+		return e.wantsBlock(apdu)
 	}
-	if e.secured != nil && tag.Ciphered() {
+	if e.secured != nil && protects(tag) {
 		plain, err := e.secured.open(apdu)
 		if err != nil {
-			return true
+			var repeated *RepeatedError
+			return !e.datagram || !errors.As(err, &repeated)
 		}
 		apdu, tag = plain, xdlms.APDUTag(plain[0])
 		if tag.Unsolicited() {

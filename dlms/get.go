@@ -104,8 +104,11 @@ func (a *Association) transact(ctx context.Context, op operation, q appender, e 
 	if err != nil {
 		return nil, err
 	}
-	e.secured = a.secured
-	answer, err := a.c.link.exchange(ctx, op, apdu, e)
+	e.secured, e.datagram = a.secured, a.c.cfg.Datagram
+	if !a.blocked(apdu) { // what is repeated of blocks is a block, and they are not ciphered
+		e.again = a.anew(op, q)
+	}
+	answer, err := a.converse(ctx, op, apdu, e)
 	if err != nil {
 		if a.short && a.c.cfg.Framing == Wrapper && a.c.broken == nil {
 			a.c.broken = fmt.Errorf("a READ was not answered on this connection (%w)", err)
@@ -151,7 +154,7 @@ type appender interface {
 }
 
 // encode encodes a request and checks that it may be sent: only an AARQ may be
-// segmented.
+// segmented, and only a meter that grants it takes a request in blocks.
 func (a *Association) encode(op operation, q appender) ([]byte, error) {
 	apdu, err := q.Append(a.apdu[:0])
 	if err != nil {
@@ -162,6 +165,9 @@ func (a *Association) encode(op operation, q appender) ([]byte, error) {
 		if apdu, err = a.secured.seal(apdu); err != nil {
 			return nil, &SecurityError{Op: op.String(), Err: err}
 		}
+	}
+	if a.blocked(apdu) {
+		return apdu, nil
 	}
 	if limit := a.params.MaxPDU; limit > 0 && len(apdu) > limit {
 		return nil, &ProtocolError{Op: op.String(), Msg: fmt.Sprintf("the request has %d octets, the meter takes PDUs of at most %d", len(apdu), limit)}

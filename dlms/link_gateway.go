@@ -28,8 +28,26 @@ func (l *gatewayLink) room() int { return l.link.room() - len(l.header) }
 
 func (l *gatewayLink) exchange(ctx context.Context, op operation, apdu []byte, e expectation) ([]byte, error) {
 	l.tx = append(append(l.tx[:0], l.header...), apdu...)
+	if again := e.again; again != nil {
+		e.again = func() ([]byte, error) {
+			apdu, err := again()
+			l.tx = append(append(l.tx[:0], l.header...), apdu...)
+			return l.tx, err
+		}
+	}
 	e.gateway = &l.gateway
 	answer, err := l.link.exchange(ctx, op, l.tx, e)
+	return l.within(op, answer, err)
+}
+
+func (l *gatewayLink) more(ctx context.Context, op operation, e expectation) ([]byte, error) {
+	e.gateway = &l.gateway
+	answer, err := l.link.more(ctx, op, e)
+	return l.within(op, answer, err)
+}
+
+// within takes the header off an answer.
+func (l *gatewayLink) within(op operation, answer []byte, err error) ([]byte, error) {
 	if err != nil {
 		return nil, err
 	}

@@ -35,6 +35,7 @@ type hdlcLink struct {
 	works      SNRMForm      // the form of SNRM that was answered; SNRMAuto: not known
 	second     bool          // it was not the first one tried
 	frameLimit time.Duration // what a frame may take on the line
+	final      bool          // the meter has given us the turn behind its last message
 	partial    bool          // the receive buffer may hold the beginning of a frame,
 	begun      time.Time     // and when it came
 }
@@ -90,18 +91,19 @@ func (h *hdlcLink) room() int { return h.state.MaxSend() - llcOctets }
 
 // wait is the state of waiting for an answer: one attempt after the other.
 type wait struct {
-	began    time.Time     // when the exchange began
-	sent     time.Time     // when our last frame left
-	deadline time.Time     // of this attempt
-	pollAt   time.Time     // when to ask a busy meter again; zero: not
-	delay    time.Duration // until then
-	retries  int           // polls after silence, since the last progress
-	repeats  int           // times the message was repeated since
-	acked    bool          // the meter has our message
-	heard    bool          // the meter has said something since our last frame
-	notReady bool          // the last we heard was RNR
-	octets   int           // of information received
-	cost     int           // what they count towards MaxAPDU
+	began     time.Time     // when the exchange began
+	sent      time.Time     // when our last frame left
+	deadline  time.Time     // of this attempt
+	pollAt    time.Time     // when to ask a busy meter again; zero: not
+	delay     time.Duration // until then
+	retries   int           // polls after silence, since the last progress
+	repeats   int           // times the message was repeated since
+	acked     bool          // the meter has our message
+	heard     bool          // the meter has said something since our last frame
+	streaming bool          // it is for more of an answer that has begun
+	notReady  bool          // the last we heard was RNR
+	octets    int           // of information received
+	cost      int           // what they count towards MaxAPDU
 }
 
 // until is when to stop reading.

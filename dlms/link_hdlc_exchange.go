@@ -30,16 +30,43 @@ func (h *hdlcLink) exchange(ctx context.Context, op operation, apdu []byte, e ex
 	if err := h.send(ctx, &w, frame, c.cfg.ReplyTimeout); err != nil {
 		return nil, h.abandon(op, &w, err)
 	}
+	return h.await(ctx, op, &w, e)
+}
+
+// more has the meter go on if it is our turn (RR), as it is behind each APDU
+// with a window of 1, and returns the next APDU. A meter that answers polls
+// and has nothing to say has said all.
+func (h *hdlcLink) more(ctx context.Context, op operation, e expectation) ([]byte, error) {
+	c := h.c
+	if c.broken != nil {
+		return nil, c.broken
+	}
+	if !h.open() {
+		return nil, &DisconnectedError{Op: op.String()}
+	}
+	c.begin()
+	now := time.Now()
+	w := wait{began: now, sent: now, deadline: now.Add(c.cfg.ReplyTimeout), acked: true, streaming: true}
+	if h.final {
+		if err := h.send(ctx, &w, h.state.AppendPoll(c.tx[:0]), c.cfg.ReplyTimeout); err != nil {
+			return nil, h.abandon(op, &w, err)
+		}
+	}
+	return h.await(ctx, op, &w, e)
+}
+
+// await returns the next APDU that e wants.
+func (h *hdlcLink) await(ctx context.Context, op operation, w *wait, e expectation) ([]byte, error) {
 	for {
-		f, err := h.next(ctx, &w)
+		f, err := h.next(ctx, w)
 		switch {
 		case errors.Is(err, errSilence):
-			if err := h.recover(ctx, op, &w); err != nil {
+			if err := h.recover(ctx, op, w); err != nil {
 				return nil, err
 			}
 			continue
 		case err != nil:
-			return nil, h.abandon(op, &w, err)
+			return nil, h.abandon(op, w, err)
 		}
 		ev, err := h.receive(f)
 		if err != nil {
@@ -47,11 +74,12 @@ func (h *hdlcLink) exchange(ctx context.Context, op operation, apdu []byte, e ex
 			return nil, &ProtocolError{Op: op.String(), Msg: "the meter breaks the rules of the data link", Err: err}
 		}
 		if ev == hdlc.EventMessage {
+			h.final = f.Control.Final()
 			if msg := h.state.Message(); e.wants(msg) {
 				return msg, nil
 			}
 		}
-		if err := h.step(ctx, op, &w, ev, f); err != nil {
+		if err := h.step(ctx, op, w, ev, f); err != nil {
 			return nil, err
 		}
 	}
@@ -142,7 +170,7 @@ func (h *hdlcLink) recover(ctx context.Context, op operation, w *wait) error {
 	remaining := time.Until(w.deadline)
 	poll := !w.pollAt.IsZero() && remaining > 0 // within an attempt
 	if !poll {
-		if w.retries >= c.retries() {
+		if w.retries >= c.retries() || w.streaming && w.heard && !w.notReady {
 			return h.giveUp(ctx, op, w)
 		}
 		w.retries++

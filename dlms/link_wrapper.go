@@ -12,8 +12,8 @@ import (
 )
 
 // wrapperLink is the exchange of APDUs behind wrapper headers (clause 7.3).
-// Over TCP nothing is repeated, for TCP does that; over UDP the identical
-// request is.
+// Over TCP nothing is repeated, for TCP does that; over UDP the request is: the
+// identical octets, or those of the expectation's again.
 type wrapperLink struct {
 	c *Conn
 }
@@ -58,6 +58,35 @@ func (l *wrapperLink) exchange(ctx context.Context, op operation, apdu []byte, e
 		default:
 			return nil, c.failure(op, began, err)
 		}
+		if e.again == nil {
+			continue
+		}
+		if apdu, err = e.again(); err != nil {
+			return nil, err
+		}
+		if message, err = wrapper.Append(c.tx[:0], c.cfg.ClientAddress, c.cfg.LogicalAddress, apdu); err != nil {
+			return nil, &ProtocolError{Op: op.String(), Err: err}
+		}
+		c.tx = message
+	}
+}
+
+// more waits for an APDU as exchange does, and repeats nothing.
+func (l *wrapperLink) more(ctx context.Context, op operation, e expectation) ([]byte, error) {
+	c := l.c
+	if c.broken != nil {
+		return nil, c.broken
+	}
+	c.begin()
+	began := time.Now()
+	answer, err := l.await(ctx, e, began)
+	switch {
+	case err == nil:
+		return answer, nil
+	case errors.Is(err, errSilence), errors.Is(err, errTruncated):
+		return nil, l.silence(op, began)
+	default:
+		return nil, c.failure(op, began, err)
 	}
 }
 

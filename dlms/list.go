@@ -155,7 +155,7 @@ func (a *Association) listSize() int {
 		room = min(room, a.params.MaxPDU)
 	}
 	if a.secured != nil {
-		room -= sealedOverhead
+		room -= a.secured.overhead()
 	}
 	header, item := listHeader, listItem
 	if a.short {
@@ -165,7 +165,8 @@ func (a *Association) listSize() int {
 	if limit := a.c.listLimit(); limit > 0 {
 		n = min(n, limit)
 	}
-	if a.maxPDU > 0 && !a.params.Conformance.Has(xdlms.ConformanceBlockTransferWithGetOrRead) {
+	inBlocks := xdlms.ConformanceBlockTransferWithGetOrRead | xdlms.ConformanceGeneralBlockTransfer
+	if a.maxPDU > 0 && a.params.Conformance&inBlocks == 0 {
 		n = min(n, (a.maxPDU-listHeader)/expectedResult)
 	}
 	return n

@@ -1,25 +1,18 @@
 package dlms
 
 import (
-	"bytes"
-	"context"
-	"crypto/rand"
 	"errors"
 	"fmt"
 
-	"github.com/telegraf-dlms/telegraf-dlms/dlms/acse"
-	"github.com/telegraf-dlms/telegraf-dlms/dlms/axdr"
-	"github.com/telegraf-dlms/telegraf-dlms/dlms/cosem"
-	"github.com/telegraf-dlms/telegraf-dlms/dlms/obis"
 	"github.com/telegraf-dlms/telegraf-dlms/dlms/security"
 	"github.com/telegraf-dlms/telegraf-dlms/dlms/xdlms"
 )
 
-// Security protects the APDUs of an association with suite 0 (Green Book Ed. 9,
-// clause 9.2). Mechanism HLSGMAC needs it; the others may have it.
+// Security protects the APDUs of an association (Green Book Ed. 9, clause 9.2).
+// Mechanisms HLSGMAC and HLSECDSA need it; the others may have it.
 type Security struct {
 	Title []byte        // our own system title, 8 octets
-	Keys  security.Keys // of the meter
+	Keys  security.Keys // of the meter, and the suite; without ciphering HLSECDSA needs none
 	// Counter returns the next invocation counter: one that was never used with
 	// the encryption key by whoever has our title, in this program or before. It
 	// is called for each APDU that is sealed.
@@ -30,11 +23,18 @@ type Security struct {
 	// MeterTitle is the meter's system title, if it is known; one that it sends
 	// must be the same. nil: that of its AARE.
 	MeterTitle []byte
-	// Plain leaves the APDUs unprotected: the keys serve HLSGMAC only.
-	Plain bool
-	// General sends requests as general-glo-ciphering, in place of the service
-	// specific APDUs, to a meter that grants general-protection.
-	General bool
+	// Plain leaves the APDUs unprotected: the keys serve the login only.
+	Plain     bool
+	Ciphering Ciphering
+	// Dedicated is a key for this association alone, of the length of the others: it
+	// goes to the meter inside of the ciphered initiate, which has to be encrypted for
+	// that, and all that follows is under it. Nobody may have used it before. nil:
+	// there is none.
+	Dedicated []byte
+	MasterKey []byte     // wraps keys, for WrappedKey
+	Public    PublicKeys // of suites 1 and 2
+	// Signed puts requests into general-signing, and demands that of answers.
+	Signed bool
 }
 
 // check reports what cannot be used.
@@ -44,12 +44,16 @@ func (s *Security) check() error {
 		return fmt.Errorf("our system title has %s, it needs %d", octets(len(s.Title)), security.TitleLength)
 	case s.MeterTitle != nil && len(s.MeterTitle) != security.TitleLength:
 		return fmt.Errorf("the meter's system title has %s, it needs %d", octets(len(s.MeterTitle)), security.TitleLength)
-	case s.Counter == nil:
+	case s.Counter == nil && len(s.Keys.EncryptionKey) > 0:
 		return errors.New("ciphering needs a source of invocation counters")
-	case s.control()&security.Authenticated != 0 && len(s.Keys.AuthenticationKey) == 0:
+	case !s.Plain && len(s.Keys.EncryptionKey) == 0:
+		return errors.New("protection needs the encryption key")
+	case !s.Plain && s.control()&security.Authenticated != 0 && len(s.Keys.AuthenticationKey) == 0:
 		return errors.New("authentication needs the authentication key")
+	case s.Dedicated != nil && (s.Plain || s.control()&security.Encrypted == 0):
+		return errors.New("a dedicated key has to be sent encrypted: without encryption there is none")
 	default:
-		return nil
+		return s.checkForm()
 	}
 }
 
@@ -84,10 +88,12 @@ func (e *RepeatedError) Error() string {
 // secured is the protection of an association.
 type secured struct {
 	Security
-	context *security.Context
-	meter   []byte // system title of the meter
-	highest uint32 // counter of its last APDU
-	any     bool   // there was one
+	context *security.Context // global keys
+	only    *security.Context // dedicated key; nil: none
+	meter   []byte            // system title of the meter
+	global  series            // its counters under the global keys
+	ours    series            // and under those of the association
+	envelope
 
 	sealed []byte
 	plain  []byte
@@ -95,19 +101,61 @@ type secured struct {
 	length int
 }
 
-// sealedOverhead is how many octets ciphering adds at most to a request of less
-// than 64 KiB: tag, system title, lengths, security header and tag of GCM.
-const sealedOverhead = 1 + 1 + security.TitleLength + 3 + security.HeaderLength + security.TagLength
+// series are the invocation counters of a sender under one key. They only grow.
+type series struct {
+	last uint32
+	any  bool // there was one
+}
+
+// check reports a counter that was there before.
+func (s *series) check(counter uint32) error {
+	if s.any && counter <= s.last {
+		return &RepeatedError{Counter: counter, Last: s.last}
+	}
+	return nil
+}
+
+// overhead is how many octets protection adds at most to a request of less than
+// 64 KiB.
+func (x *secured) overhead() int {
+	const (
+		length  = 3 // of octets, below 64 KiB
+		general = 1 + 8 + 2*(1+security.TitleLength) + 2
+		keyInfo = 2 + 2 + 2 + length
+	)
+	n := 1 + 1 + security.TitleLength + length + security.HeaderLength + security.TagLength
+	if x.Ciphering.own() {
+		n += general + keyInfo + 2*signatureOctets // a public key and its signature
+	}
+	if x.Signed {
+		n += 1 + general + 2*length + signatureOctets
+	}
+	return n
+}
+
+// signatureOctets is how long signatures and public keys are, with suite 2.
+const signatureOctets = 96
 
 func newSecured(s *Security) (*secured, error) {
 	if err := s.check(); err != nil {
 		return nil, err
 	}
-	c, err := security.NewContext(s.Keys)
-	if err != nil {
+	x := &secured{Security: *s, meter: s.MeterTitle}
+	var err error
+	if len(s.Keys.EncryptionKey) == 0 {
+		return x, nil
+	}
+	if x.context, err = security.NewContext(s.Keys); err != nil {
 		return nil, err
 	}
-	return &secured{Security: *s, context: c, meter: s.MeterTitle}, nil
+	if s.Dedicated != nil {
+		keys := s.Keys
+		keys.EncryptionKey = s.Dedicated
+		if x.only, err = security.NewContext(keys); err != nil {
+			return nil, fmt.Errorf("dedicated key: %w", err)
+		}
+	}
+	return x, nil
 }
 
 // seal protects an APDU. What it returns is valid until the next call.
@@ -116,71 +164,171 @@ func (x *secured) seal(apdu []byte) ([]byte, error) {
 	if err != nil {
 		return nil, fmt.Errorf("invocation counter: %w", err)
 	}
-	c := xdlms.Ciphered{Tag: xdlms.TagGeneralGloCiphering, Title: x.Title}
-	// general protection is agreed on by the initiate, which cannot use it yet
 	plain := xdlms.APDUTag(apdu[0])
-	if tag, ok := plain.Global(); ok && (!x.General || plain == xdlms.TagInitiateRequest) {
-		c.Tag, c.Title = tag, nil
+	var c xdlms.Ciphered
+	// all but the service specific form under the global key is agreed on by the initiate, which cannot use it yet
+	initiate := plain == xdlms.TagInitiateRequest
+	if x.Ciphering.own() && !initiate {
+		c, err = x.sealGeneral(counter, apdu)
+	} else {
+		c = x.sealShared(counter, apdu, plain, initiate)
 	}
-	c.Protected = x.context.Seal(x.plain[:0], x.Title, x.control(), counter, apdu)
+	if err != nil {
+		return nil, err
+	}
 	x.plain = c.Protected[:0]
 	x.opened = nil
 	x.sealed = c.Append(x.sealed[:0])
+	if x.Signed && !initiate {
+		return x.sign(counter, x.sealed)
+	}
 	return x.sealed, nil
 }
 
-// open returns the APDU inside of a ciphered one, valid until the next call of
-// seal or open with another one. It may be called twice with the same.
+// sealShared protects an APDU under the global or the dedicated key.
+func (x *secured) sealShared(counter uint32, apdu []byte, plain xdlms.APDUTag, initiate bool) xdlms.Ciphered {
+	context, general, specific := x.context, xdlms.TagGeneralGloCiphering, plain.Global
+	if x.only != nil && !initiate {
+		context, general, specific = x.only, xdlms.TagGeneralDedCiphering, plain.Dedicated
+	}
+	c := xdlms.Ciphered{Tag: general, Title: x.Title}
+	if tag, ok := specific(); ok && (x.Ciphering == ServiceCiphering || initiate) {
+		c.Tag, c.Title = tag, nil
+	}
+	c.Protected = context.Seal(x.plain[:0], x.Title, x.control(), counter, apdu)
+	return c
+}
+
+// open returns the APDU inside of a ciphered or signed one, valid until the next
+// call of seal or open with another one. It may be called twice with the same.
 func (x *secured) open(apdu []byte) ([]byte, error) {
 	if len(apdu) > 0 && x.opened == &apdu[0] && x.length == len(apdu) {
 		return x.plain, nil
 	}
+	x.opened = nil
+	inner, signed, err := x.unsigned(apdu)
+	if err != nil {
+		return nil, err
+	}
+	if err := x.openCiphered(inner); err != nil {
+		return nil, err
+	}
+	if xdlms.APDUTag(x.plain[0]) == xdlms.TagGeneralSigning { // it was signed before it was ciphered
+		if x.plain, err = x.verify(x.plain); err != nil {
+			return nil, err
+		}
+		signed = true
+	}
+	switch {
+	case x.Signed && !signed && xdlms.APDUTag(x.plain[0]) != xdlms.TagInitiateResponse:
+		return nil, errors.New("it is not signed, which is demanded")
+	case len(x.plain) == 0:
+		return nil, errors.New("there is nothing inside")
+	default:
+	}
+	x.opened, x.length = &apdu[0], len(apdu)
+	return x.plain, nil
+}
+
+// unsigned takes a signature off, if there is one.
+func (x *secured) unsigned(apdu []byte) (inner []byte, signed bool, err error) {
+	if len(apdu) == 0 || xdlms.APDUTag(apdu[0]) != xdlms.TagGeneralSigning {
+		return apdu, false, nil
+	}
+	inner, err = x.verify(apdu)
+	return inner, true, err
+}
+
+// openCiphered opens a ciphered APDU into x.plain, which then has an octet at least.
+func (x *secured) openCiphered(apdu []byte) error {
 	c, rest, err := xdlms.CutCiphered(apdu)
 	if err == nil && len(rest) > 0 {
 		err = fmt.Errorf("%s behind the ciphered APDU", octets(len(rest)))
 	}
 	if err != nil {
-		return nil, err
+		return err
 	}
 	if len(x.meter) == 0 {
 		x.meter = append([]byte(nil), c.Title...)
 	}
 	if len(c.Title) > 0 && string(c.Title) != string(x.meter) {
-		return nil, fmt.Errorf("it comes from system title %X, the meter's is %X", c.Title, x.meter)
+		return fmt.Errorf("it comes from system title %s, the meter's is %s", security.TitleText(c.Title), security.TitleText(x.meter))
 	}
 	control, _ := security.ControlOf(c.Protected)
-	if want := x.control(); control&want != want {
-		return nil, fmt.Errorf("it is %s, at least %s is demanded", control, want)
+	switch want := x.control(); {
+	case control&want != want:
+		return fmt.Errorf("it is %s, at least %s is demanded", control, want)
+	case control&security.Broadcast != 0:
+		return errors.New("it is under the broadcast key: answers have to be under the unicast key")
+	default:
 	}
 	counter, _ := security.Counter(c.Protected)
-	if x.any && counter <= x.highest {
-		return nil, &RepeatedError{Counter: counter, Last: x.highest}
+	context, counters, err := x.keyOf(&c)
+	if err == nil {
+		err = counters.check(counter)
 	}
-	x.opened = nil
-	x.plain, err = x.context.Open(x.plain[:0], x.meter, c.Protected, plausibleAnswer)
+	if err != nil {
+		return err
+	}
+	x.plain, err = context.OpenWith(x.plain[:0], x.meter, c.Protected, c.General.Authentic, plausibleAnswer)
 	var unproved *security.Error
 	if errors.As(err, &unproved) && unproved.Reason == security.Unauthenticated && x.control()&security.Authenticated == 0 {
 		err = nil // encryption alone was asked for
 	}
 	switch {
 	case err != nil:
-		return nil, err
+		return err
 	case len(x.plain) == 0:
-		return nil, errors.New("there is nothing inside")
+		return errors.New("there is nothing inside")
+	case !encloses(c.Tag, xdlms.APDUTag(x.plain[0])):
+		return fmt.Errorf("a %s has a %s inside", c.Tag, xdlms.APDUTag(x.plain[0]))
+	default:
+		counters.last, counters.any = counter, true
+		return nil
 	}
-	if tag, ok := xdlms.APDUTag(x.plain[0]).Global(); c.Tag != xdlms.TagGeneralGloCiphering && (!ok || tag != c.Tag) {
-		return nil, fmt.Errorf("a %s has a %s inside", c.Tag, xdlms.APDUTag(x.plain[0]))
+}
+
+// keyOf returns the key that a ciphered APDU of the meter is under, and the counters
+// that belong to it.
+func (x *secured) keyOf(c *xdlms.Ciphered) (*security.Context, *series, error) {
+	switch {
+	case c.Tag == xdlms.TagGeneralCiphering:
+		context, err := x.receivingKey(c)
+		if context == x.context {
+			return context, &x.global, err
+		}
+		return context, &x.ours, err
+	case !c.Tag.UnderDedicatedKey():
+		return x.context, &x.global, nil
+	case x.only == nil:
+		return nil, nil, fmt.Errorf("it is a %s, and no dedicated key was agreed on", c.Tag)
+	default:
+		return x.only, &x.ours, nil
 	}
-	x.highest, x.any = counter, true
-	x.opened, x.length = &apdu[0], len(apdu)
-	return x.plain, nil
+}
+
+// encloses reports whether an APDU of one tag may enclose one of the other.
+func encloses(outer, plain xdlms.APDUTag) bool {
+	if outer >= xdlms.TagGeneralGloCiphering {
+		return true
+	}
+	specific := plain.Global
+	if outer.UnderDedicatedKey() {
+		specific = plain.Dedicated
+	}
+	tag, ok := specific()
+	return ok && tag == outer
 }
 
 // plausibleAnswer reports whether octets begin like an answer: what a wrong key
 // makes of one hardly does.
 func plausibleAnswer(b []byte) bool {
-	return len(b) > 1 && (plausiblePoll(b) || plausibleAction(b) || bareTag(b[0]) || xdlms.APDUTag(b[0]) == xdlms.TagExceptionResponse)
+	return len(b) > 1 && (plausiblePoll(b) || plausibleAction(b) || bareTag(b[0]) || xdlms.APDUTag(b[0]) == xdlms.TagExceptionResponse ||
+		xdlms.APDUTag(b[0]) == xdlms.TagGeneralSigning)
 }
+
+// protects reports whether an APDU is one that open takes.
+func protects(tag xdlms.APDUTag) bool { return tag.Ciphered() || tag == xdlms.TagGeneralSigning }
 
 func plausibleAction(b []byte) bool {
 	_, err := xdlms.ParseActionResponse(b)
@@ -193,7 +341,7 @@ func (a *Association) unprotect(op operation, answer []byte) ([]byte, error) {
 		return answer, nil
 	}
 	switch tag := xdlms.APDUTag(answer[0]); {
-	case tag.Ciphered():
+	case protects(tag):
 		plain, err := a.secured.open(answer)
 		if err != nil {
 			return nil, &SecurityError{Op: op.String(), Err: err}
@@ -203,172 +351,5 @@ func (a *Association) unprotect(op operation, answer []byte) ([]byte, error) {
 		return answer, nil // it says no more than no
 	default:
 		return nil, &SecurityError{Op: op.String(), Err: fmt.Errorf("the meter answers with a %s that is not protected", tag)}
-	}
-}
-
-// Challenges have 8 to 64 octets; 16 are understood by most meters.
-const (
-	challengeOctets = 16
-	leastChallenge  = 8
-	mostChallenge   = 64
-)
-
-// highLevel reports whether a mechanism has four passes.
-func highLevel(m acse.Mechanism) bool {
-	switch m {
-	case acse.HLS, acse.HLSMD5, acse.HLSSHA1, acse.HLSGMAC, acse.HLSSHA256:
-		return true
-	default:
-		return false
-	}
-}
-
-// newChallenge makes the challenge of pass 1.
-func newChallenge(size int) ([]byte, error) {
-	if size == 0 {
-		size = challengeOctets
-	}
-	if size < leastChallenge || size > mostChallenge {
-		return nil, fmt.Errorf("a challenge of %s: %d to %d are allowed", octets(size), leastChallenge, mostChallenge)
-	}
-	b := make([]byte, size)
-	_, err := rand.Read(b)
-	return b, err
-}
-
-// opReply names pass 3 and 4 in errors.
-const opReply = "reply_to_HLS_authentication"
-
-// authenticate is passes 3 and 4 of high-level security (Green Book Ed. 9,
-// clause 9.2.7.4): we answer the meter's challenge, and verify its answer to
-// ours, without which the association is not used.
-func (a *Association) authenticate(ctx context.Context, cfg *AssociationConfig, ours, theirs []byte) error {
-	answer, err := a.answerChallenge(cfg, ours, theirs)
-	if err != nil {
-		return err
-	}
-	parameter := axdr.Data(axdr.AppendOctetString(nil, answer))
-	var d axdr.Data
-	if a.short {
-		d, err = a.replyShort(ctx, parameter)
-	} else {
-		d, err = a.replyLong(ctx, cfg, parameter)
-	}
-	if err != nil {
-		return err
-	}
-	reply, ok := d.Octets()
-	switch {
-	case d.Tag() == axdr.TagNull:
-		return &RejectError{Unproven: true, Err: &ProtocolError{Op: opReply, Msg: "the meter does not accept our answer to its challenge: it answers with null-data"}}
-	case !ok:
-		return &RejectError{Err: &ProtocolError{Op: opReply, Msg: fmt.Sprintf("the answer is %s, an octet-string was expected", d)}}
-	default:
-	}
-	if !a.verifyChallenge(cfg, ours, theirs, reply) {
-		return &RejectError{Unproven: true, Err: &SecurityError{Op: opReply, Err: errors.New("the meter has not proved that it has the secret: its answer to our challenge is wrong")}}
-	}
-	return nil
-}
-
-// reflected reports what of ours the meter gives for its own: with it, it would
-// need no secret to answer our challenge (Green Book Ed. 9, clause 9.2.7.4).
-func reflected(cfg *AssociationConfig, challenge []byte, x *accepted) error {
-	switch {
-	case highLevel(cfg.Mechanism) && bytes.Equal(challenge, x.challenge):
-		return &RejectError{Unproven: true, Err: &SecurityError{Op: opAssociate, Err: errors.New("the meter has not proved that it has the secret: its challenge is ours")}}
-	case len(x.Title) > 0 && bytes.Equal(cfg.title(), x.Title):
-		return &RejectError{Err: &SecurityError{Op: opAssociate, Err: fmt.Errorf("the meter gives our own system title %X for its own: set another system title of ours", x.Title)}}
-	default:
-		return nil
-	}
-}
-
-// answerChallenge computes f(StoC).
-func (a *Association) answerChallenge(cfg *AssociationConfig, ours, theirs []byte) ([]byte, error) {
-	if cfg.Mechanism == acse.HLSGMAC {
-		counter, err := a.keys.Counter()
-		if err != nil {
-			return nil, fmt.Errorf("invocation counter: %w", err)
-		}
-		return a.keys.context.AppendGMAC(nil, a.keys.Title, counter, theirs), nil
-	}
-	return a.challenge(cfg, theirs, ours, false).Answer()
-}
-
-// verifyChallenge verifies f(CtoS).
-func (a *Association) verifyChallenge(cfg *AssociationConfig, ours, theirs, reply []byte) bool {
-	if cfg.Mechanism == acse.HLSGMAC {
-		return a.keys.context.VerifyGMAC(a.keys.meter, ours, reply)
-	}
-	return a.challenge(cfg, ours, theirs, true).Verify(reply)
-}
-
-// challenge is an answer by a secret: ours, or the meter's.
-func (a *Association) challenge(cfg *AssociationConfig, received, sent []byte, meters bool) security.Challenge {
-	c := security.Challenge{Mechanism: uint8(cfg.Mechanism), Secret: cfg.Password, Received: received, Sent: sent, Own: cfg.title(), Other: a.params.Title}
-	if meters {
-		c.Own, c.Other = c.Other, c.Own
-	}
-	return c
-}
-
-// title is our system title, nil if there is none.
-func (cfg *AssociationConfig) title() []byte {
-	if cfg.Security != nil {
-		return cfg.Security.Title
-	}
-	return cfg.Title
-}
-
-// replyLong invokes method 1 of the association object.
-func (a *Association) replyLong(ctx context.Context, cfg *AssociationConfig, parameter axdr.Data) (axdr.Data, error) {
-	object := cfg.AssociationObject
-	if object == (obis.Code{}) {
-		object = obis.Code{0, 0, 40, 0, 0, 255}
-	}
-	q := xdlms.ActionRequest{
-		InvokeID: xdlms.InvokeConfirmed | xdlms.InvokeHighPriority | xdlms.InvokeID(a.c.nextInvoke()),
-		Class:    cosem.AssociationLN, Instance: object, Method: 1, Parameter: parameter,
-	}
-	op := operation{name: opReply}
-	answer, err := a.transact(ctx, op, &q, expectation{kind: wantAction, invoke: q.InvokeID.ID()}, xdlms.TagActionResponse, false)
-	if err != nil {
-		return nil, refusedReply(err)
-	}
-	p, err := xdlms.ParseActionResponse(answer)
-	switch {
-	case err != nil:
-		return nil, &RejectError{Err: &ProtocolError{Op: opReply, Msg: shown(answer), Err: err}}
-	case p.Result != 0:
-		return nil, &RejectError{Unproven: true, Err: &ProtocolError{Op: opReply, Msg: fmt.Sprintf("the meter does not accept our answer to its challenge: %s (action-result %d)", p.Result, uint8(p.Result))}}
-	case !p.HasReturn || p.Return == nil:
-		return nil, &RejectError{Err: &ProtocolError{Op: opReply, Msg: "the meter does not answer our challenge"}}
-	default:
-		return p.Return, nil
-	}
-}
-
-// refusedReply tells a meter that refuses pass 3 from one that is not heard.
-func refusedReply(err error) error {
-	var exception *ExceptionError
-	var service *ServiceError
-	if errors.As(err, &exception) || errors.As(err, &service) {
-		return &RejectError{Err: err}
-	}
-	return err
-}
-
-// replyShort reads method 8 of the association object, which is at FA00h.
-func (a *Association) replyShort(ctx context.Context, parameter axdr.Data) (axdr.Data, error) {
-	const replyName = 0xFA00 + 0x58
-	p, err := a.askVariable(ctx, operation{name: opReply}, xdlms.VariableAccess{Choice: xdlms.ParameterizedAccess, Name: replyName, Parameter: parameter})
-	switch {
-	case err != nil:
-		return nil, refusedReply(err)
-	case p.Choice != xdlms.ReadData:
-		return nil, &RejectError{Unproven: true, Err: &ProtocolError{Op: opReply, Msg: fmt.Sprintf("the meter does not accept our answer to its challenge: %s", p.Error)}}
-	default:
-		return p.Data, nil
 	}
 }

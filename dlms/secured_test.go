@@ -82,11 +82,12 @@ func TestSecuredAssociations(t *testing.T) {
 		}
 		for _, mechanism := range []acse.Mechanism{acse.None, acse.Low, acse.HLS, acse.HLSMD5, acse.HLSSHA1, acse.HLSGMAC, acse.HLSSHA256} {
 			for _, control := range []security.Control{0, security.Authenticated, security.Encrypted, security.Authenticated | security.Encrypted} {
-				for _, general := range []bool{false, true} {
-					if general && control == 0 {
+				for _, form := range []struct{ general, dedicated bool }{{false, false}, {true, false}, {false, true}, {true, true}} {
+					general := form.general
+					if general && control == 0 || form.dedicated && control&security.Encrypted == 0 {
 						continue
 					}
-					t.Run(fmt.Sprintf("%s %s %s general %v", framing, mechanism, control, general), func(t *testing.T) {
+					t.Run(fmt.Sprintf("%s %s %s %+v", framing, mechanism, control, form), func(t *testing.T) {
 						ctx, cancel := context.WithTimeout(context.Background(), 30*time.Second)
 						defer cancel()
 						m := securedMeter(mechanism, framing, control, nil)
@@ -96,7 +97,13 @@ func TestSecuredAssociations(t *testing.T) {
 							cfg.Password = []byte("secret")
 						}
 						if control != 0 || mechanism == acse.HLSGMAC {
-							cfg.Security = &dlms.Security{Title: ours, Keys: securedKeys(), Counter: counting(), Control: control, General: general, Plain: control == 0}
+							cfg.Security = &dlms.Security{Title: ours, Keys: securedKeys(), Counter: counting(), Control: control, Plain: control == 0}
+							if general {
+								cfg.Security.Ciphering = dlms.GeneralCiphering
+							}
+						}
+						if form.dedicated {
+							cfg.Security.Dedicated = []byte("a dedicated key!")
 						}
 						as, err := c.Associate(ctx, cfg)
 						require.NoError(t, err)
@@ -112,6 +119,7 @@ func TestSecuredAssociations(t *testing.T) {
 						require.Equal(t, 3, got)
 						require.NoError(t, as.Release(ctx))
 						require.Zero(t, m.Counters().RepeatedCounters)
+						require.Equal(t, form.dedicated, m.Counters().Dedicated > 0)
 					})
 				}
 			}
@@ -193,4 +201,25 @@ func mirror(t *testing.T, mechanism acse.Mechanism, what string, apdu []byte) ([
 	b, err := r.Append(nil)
 	require.NoError(t, err)
 	return b, true
+}
+
+// TestTitleInUA: a meter may tell its system title when the link is set up, and
+// not in the AARE.
+func TestTitleInUA(t *testing.T) {
+	for _, bare := range []bool{false, true} {
+		ctx, cancel := context.WithTimeout(context.Background(), 30*time.Second)
+		m := dlmstest.NewMeter(dlmstest.Config{
+			Framing: dlmstest.FramingHDLC, TitleInUA: true, BareUA: bare, Title: [8]byte{'M', 'M', 'M', 0, 0, 0xBC, 0x61, 0x4E},
+			Clients: map[uint16]dlmstest.Client{1: {Mechanism: acse.HLSGMAC, Keys: securedKeys(), Policy: security.Authenticated}},
+		}, securedObjects{})
+		c := securedConn(t, ctx, m, dlms.HDLC)
+		as, err := c.Associate(ctx, dlms.AssociationConfig{Mechanism: acse.HLSGMAC, Security: &dlms.Security{
+			Title: []byte("TGD\x01\x02\x03\x04\x05"), Keys: securedKeys(), Counter: counting(),
+		}})
+		require.NoError(t, err)
+		require.Equal(t, "MMM\x00\x00\xBC\x61\x4E", string(as.Parameters().Title))
+		_, err = as.Get(ctx, energyAt, nil)
+		require.NoError(t, err)
+		cancel()
+	}
 }

@@ -9,8 +9,8 @@ import (
 )
 
 // An Unwrapper takes off what is around the APDUs that were heard: blocks of
-// general-block-transfer, which it joins, ciphering and gateway headers. It is
-// not safe for concurrent use.
+// general-block-transfer, which it joins, ciphering, signatures and gateway
+// headers. It is not safe for concurrent use.
 type Unwrapper struct {
 	MaxAPDU int // octets of an APDU joined from blocks; 0: 1 MiB
 	// Open appends the plain APDU to dst. title is the sender's system title,
@@ -19,6 +19,7 @@ type Unwrapper struct {
 
 	blocks map[direction]*xdlms.Blocks
 	plain  []byte
+	outer  []byte // of the layer around plain: what is opened does not overlap where it goes
 }
 
 // Unwrapped is an APDU without what was around it.
@@ -27,12 +28,13 @@ type Unwrapped struct {
 	Ciphered *xdlms.Ciphered // outermost ciphering; nil: none. Its slices are valid as long as APDU
 	Gateway  *xdlms.Gateway  // of a device behind a gateway; nil: none
 	Blocks   int             // number of the last block; 0: it did not come in blocks
+	Signed   bool            // a signature was around it. It is not verified, and proves nothing
 }
 
 // ErrCiphered is returned for a ciphered APDU where there is nothing to open it.
 var ErrCiphered = errors.New("it is ciphered, and there is no key")
 
-// mostLayers is how many layers of ciphering and blocks there may be.
+// mostLayers is how many layers of ciphering, blocks and signatures there may be.
 const mostLayers = 4
 
 // Unwrap takes the layers off a message. An error of Open is returned as it is,
@@ -68,17 +70,24 @@ func (u *Unwrapper) Unwrap(m Message) (x Unwrapped, err error) {
 			if u.Open == nil {
 				return x, ErrCiphered
 			}
+			u.plain, u.outer = u.outer, u.plain
 			u.plain, err = u.Open(u.plain[:0], c)
 			if err != nil && len(u.plain) == 0 {
 				return x, err
 			}
 			apdu, doubt = u.plain, err
+		case tag == xdlms.TagGeneralSigning:
+			s, _, err := xdlms.CutSigned(apdu)
+			if err != nil {
+				return x, err
+			}
+			x.Signed, apdu = true, s.Content
 		default:
 			x.APDU = apdu
 			return x, doubt
 		}
 	}
-	return x, fmt.Errorf("more than %d layers of ciphering and blocks", mostLayers)
+	return x, fmt.Errorf("more than %d layers of ciphering, blocks and signatures", mostLayers)
 }
 
 // join adds a block to those from the same station.
@@ -94,11 +103,23 @@ func (u *Unwrapper) join(from direction, g xdlms.GeneralBlock) ([]byte, error) {
 		u.blocks[from] = j
 	}
 	apdu, err := j.Add(g)
+	if len(u.blocks) > 1 && u.Held() > heldAtMost(j.Max) { // who begins messages from many stations ends none
+		u.blocks = map[direction]*xdlms.Blocks{from: j}
+	}
 	if apdu == nil && err == nil && len(g.Data) > 0 && j.Pending() && APDULength(j.Joined()) == len(j.Joined()) {
 		apdu = j.Joined()
 		j.Complete()
 	}
 	return apdu, err
+}
+
+// Held returns how many octets of memory the Unwrapper holds.
+func (u *Unwrapper) Held() int {
+	n := cap(u.plain) + cap(u.outer)
+	for _, j := range u.blocks {
+		n += j.Held()
+	}
+	return n
 }
 
 // Forget gives up blocks that wait for others. It returns how many messages

@@ -20,6 +20,7 @@ import (
 	"github.com/telegraf-dlms/telegraf-dlms/dlms/acse"
 	"github.com/telegraf-dlms/telegraf-dlms/dlms/cosem"
 	"github.com/telegraf-dlms/telegraf-dlms/dlms/hdlc"
+	"github.com/telegraf-dlms/telegraf-dlms/dlms/obis"
 	"github.com/telegraf-dlms/telegraf-dlms/dlms/security"
 	"github.com/telegraf-dlms/telegraf-dlms/dlms/xdlms"
 )
@@ -66,14 +67,23 @@ type Objects interface {
 
 // Client is one client association a meter knows.
 type Client struct {
-	// Mechanism is None, Low, or one of high-level security but for HLSECDSA.
+	// Mechanism is None, Low, or one of high-level security.
 	Mechanism acse.Mechanism
 	Password  []byte // for Low; any octets
-	Secret    []byte // for high-level security but for HLSGMAC, which has Keys
+	Secret    []byte // for high-level security but for HLSGMAC and HLSECDSA, which have Keys and Public
+
+	// DigitSum is what HLS is to some meters of Landis+Gyr: the client adds digits
+	// of the secret to those of Config.Challenge, which has to be text of
+	// hexadecimal digits, and the meter answers with null-data.
+	DigitSum bool
+	// Association is the object whose reply_to_HLS_authentication is invoked; zero
+	// is the current association.
+	Association obis.Code
 
 	// Keys let the client cipher: it may then ask for a context with ciphering.
-	// With keys that suite 0 does not have every association is refused.
-	Keys security.Keys
+	// With keys that the suite does not have every association is refused.
+	Keys   security.Keys
+	Public PublicKeys // for HLSECDSA, general-ciphering and general-signing
 
 	// Policy is the protection that requests must have at least, and that answers
 	// get beside that of their request; 0 is none. With one the client must
@@ -121,6 +131,9 @@ type Config struct {
 	// BareUA answers SNRM by a UA without parameters: 128 octets, window 1.
 	BareUA bool
 
+	// TitleInUA tells the system title in the user group of the UA, and not in the AARE.
+	TitleInUA bool
+
 	// MaxPDU is the longest APDU the meter receives and sends, in octets; 0 is
 	// DefaultMaxPDU. A longer answer goes out in blocks.
 	MaxPDU int
@@ -158,6 +171,13 @@ type Config struct {
 	// BlockSize sends every answer whose body is longer in blocks of at most
 	// that many octets of raw data; 0: only answers beyond the PDU sizes.
 	BlockSize int
+
+	// GeneralBlocks offers general block transfer, with so many blocks that the
+	// client may send in a row, 1 to 63. Where it is agreed on, requests may come
+	// in blocks, and answers that are too long go out in them, up to the client's
+	// window in a row, in place of those of GET and READ; BlockSize counts the
+	// octets of the APDU then.
+	GeneralBlocks int
 
 	// ResponseDelay passes before each answer. The meter handles one request
 	// after the other.
@@ -201,8 +221,12 @@ type Counters struct {
 	Releases     int // associations ended by RLRQ or DISC
 	Aborts       int // associations ended otherwise: connection closed, inactivity, a new SNRM
 
-	Authentications  int // passes 3 of high-level security that were right; wrong ones are Rejections
+	Authentications int // passes 3 of high-level security that were right; wrong ones are Rejections
+	GeneralBlocks   int // blocks of general block transfer sent, those that were lost to order included
+	GeneralAcks     int // blocks without data from clients
+
 	Ciphered         int // ciphered requests opened, without those of associations
+	Dedicated        int // of these, under a dedicated key
 	RepeatedCounters int // invocation counters that were not higher than all before
 }
 
@@ -253,6 +277,9 @@ func NewMeter(cfg Config, objects Objects) *Meter {
 		}
 		if cfg.NoLists {
 			cfg.Conformance &^= xdlms.ConformanceMultipleReferences
+		}
+		if cfg.GeneralBlocks > 0 {
+			cfg.Conformance |= xdlms.ConformanceGeneralBlockTransfer
 		}
 		cfg.Conformance |= secured
 	}

@@ -60,6 +60,16 @@ type Faults struct {
 	NestedArrays    int  // every value is so many arrays in one another
 	TemporaryErrors int  // attributes answered by temporary-failure
 
+	// General block transfer. Numbers are those of blocks; each is spoiled once.
+	UngrantedBlocks bool // answers go out in blocks though it is not agreed on
+	LoseBlock       int  // number of the block that is not sent
+	DoubleBlock     int  // number of the block that is sent twice
+	SwapBlock       int  // number of the block that is sent behind the next one of its window
+	FalseBlock      int  // number of the block that bears another number
+	LongBlock       int  // number of the block that claims an octet more than it has, if it has less than 127
+	EndlessGeneral  bool // every answer is in blocks, none of which is the last
+	StreamingLast   bool // last blocks are marked as streaming, too
+
 	// High-level security and ciphering. The faults from PlainAnswers on spare
 	// the association, unless FromAssociation is set.
 	WrongReplies     int  // wrong answers to the client's challenge

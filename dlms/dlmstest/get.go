@@ -31,7 +31,7 @@ func (s *session) get(apdu []byte) []byte {
 	switch {
 	case !s.associated:
 		return s.exception(xdlms.ServiceNotAllowed, xdlms.ServiceNotSupported)
-	case len(apdu) > s.m.cfg.MaxPDU:
+	case s.tooLong(apdu):
 		return s.exception(xdlms.ServiceNotAllowed, xdlms.PDUTooLong)
 	}
 	q := &s.request
@@ -150,7 +150,7 @@ func (s *session) inBlocks(id xdlms.InvokeID, body []byte) []byte {
 func (s *session) orBlocks(t transfer, body []byte) []byte {
 	fixed := s.m.faults.fixed()
 	fits := len(s.reply) <= s.room() && (s.m.cfg.BlockSize <= 0 || len(body) <= s.m.cfg.BlockSize)
-	if fits && !fixed.EndlessBlocks {
+	if (fits || s.usesBlocks()) && !fixed.EndlessBlocks {
 		return s.reply
 	}
 	if !s.conformance.Has(xdlms.ConformanceBlockTransferWithGetOrRead) {
@@ -305,5 +305,5 @@ func (s *session) faulty(apdu []byte) bool {
 		return false
 	}
 	tag := xdlms.APDUTag(apdu[0])
-	return tag == xdlms.TagGetRequest || tag == xdlms.TagReadRequest || tag.Ciphered()
+	return tag == xdlms.TagGetRequest || tag == xdlms.TagReadRequest || tag == xdlms.TagGeneralBlockTransfer || tag.Ciphered()
 }

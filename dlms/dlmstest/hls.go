@@ -30,7 +30,7 @@ func (s *session) replyToChallenge(apdu []byte) []byte {
 
 func (s *session) replyByAction(apdu []byte) []byte {
 	q, err := xdlms.ParseActionRequest(apdu)
-	if err != nil || q.Class != cosem.AssociationLN || q.Instance != currentAssociation || q.Method != replyMethod {
+	if err != nil || q.Class != cosem.AssociationLN || q.Instance != s.association() || q.Method != replyMethod {
 		return s.exception(xdlms.ServiceNotAllowed, xdlms.OperationNotPossible)
 	}
 	answer, refusal := s.prove(q.Parameter)
@@ -66,6 +66,14 @@ func (s *session) replyByRead(apdu []byte) []byte {
 	return s.reply
 }
 
+// association is the object that replies to the client's challenge.
+func (s *session) association() obis.Code {
+	if c := s.sec.client.Association; c != (obis.Code{}) {
+		return c
+	}
+	return currentAssociation
+}
+
 // prove verifies the client's answer to the meter's challenge, and gives the
 // meter's one to the client's. Without both the client was not what it said, and
 // the association has ended.
@@ -90,14 +98,17 @@ func (s *session) prove(parameter axdr.Data) (answer axdr.Data, refusal *xdlms.E
 			return nil, counterError(lowest)
 		}
 		ours = x.global.AppendGMAC(nil, s.m.cfg.Title[:], s.m.next(false), x.ctos)
-	} else {
+	} else if !x.client.DigitSum {
 		ours, _ = s.challenge(x.ctos, x.stoc, s.m.cfg.Title[:], x.title).Answer() // as it did when it verified
+	}
+	x.pending = false
+	s.m.count(func(c *Counters) { c.Authentications++ })
+	if ours == nil { // a digit sum proves nothing of the meter
+		return axdr.AppendNull(nil), nil
 	}
 	if s.m.faults.take(func(f *Faults) *int { return &f.WrongReplies }) {
 		ours[len(ours)-1] ^= 0xff
 	}
-	x.pending = false
-	s.m.count(func(c *Counters) { c.Authentications++ })
 	return axdr.AppendOctetString(nil, ours), nil
 }
 
@@ -105,10 +116,13 @@ func (s *session) prove(parameter axdr.Data) (answer axdr.Data, refusal *xdlms.E
 // challenge and has the system title own.
 func (s *session) challenge(received, sent, own, other []byte) security.Challenge {
 	return security.Challenge{
+		Private:   s.sec.client.Public.Signing,
+		Public:    s.sec.client.Public.ClientSigning,
 		Mechanism: uint8(s.sec.client.Mechanism),
 		Secret:    s.sec.client.Secret,
 		Received:  received,
 		Sent:      sent,
+		DigitSum:  s.sec.client.DigitSum,
 		Own:       own,
 		Other:     other,
 	}

@@ -89,7 +89,7 @@ func (s *session) readRequest(apdu []byte) []byte {
 	switch {
 	case !s.associated:
 		return s.exception(xdlms.ServiceNotAllowed, xdlms.ServiceNotSupported)
-	case len(apdu) > s.m.cfg.MaxPDU:
+	case s.tooLong(apdu):
 		return s.exception(xdlms.ServiceNotAllowed, xdlms.PDUTooLong)
 	}
 	q, err := xdlms.ParseReadRequest(apdu)

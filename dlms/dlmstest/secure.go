@@ -20,13 +20,13 @@ const (
 	deciphering      = 6 // code of an application-reference error
 )
 
-// suite is security suite 0 with one encryption key.
+// suite is a security suite with one encryption key.
 type suite struct {
 	*security.Context
 	series series
 }
 
-// newSuite fails for keys that have not the length of suite 0.
+// newSuite fails for keys that have not the length of their suite.
 func newSuite(k security.Keys, title []byte, dedicated bool) (*suite, error) {
 	c, err := security.NewContext(k)
 	if err != nil {
@@ -55,7 +55,9 @@ type envelope struct {
 	by      *suite
 	control security.Control
 	counter uint32
-	lowest  uint64 // counter that was acceptable before
+	lowest  uint64        // counter that was acceptable before
+	key     xdlms.KeyInfo // of general-ciphering
+	signed  bool
 }
 
 // general tells whether the envelope is one with a system title.
@@ -74,26 +76,22 @@ func (e *envelope) room(limit int) int {
 	if e.control&security.Authenticated != 0 {
 		room -= security.TagLength
 	}
-	return room
+	return room - e.generalRoom()
 }
 
-// enclosing is the service specific APDU that encloses a plain one (Green Book
-// Ed. 9, 9.5).
+// enclosing is the service specific APDU that encloses a plain one.
 func enclosing(plain xdlms.APDUTag, dedicated bool) xdlms.APDUTag {
-	step := xdlms.TagGloInitiateRequest - xdlms.TagInitiateRequest
-	if plain >= xdlms.TagGetRequest {
-		step = xdlms.TagGloGetRequest - xdlms.TagGetRequest
-	}
+	tag, _ := plain.Global()
 	if dedicated {
-		step *= 2
+		tag, _ = plain.Dedicated()
 	}
-	return plain + step
+	return tag
 }
 
 // highLevel tells whether a mechanism has challenges that this meter can answer.
 func highLevel(m acse.Mechanism) bool {
 	switch m {
-	case acse.HLS, acse.HLSMD5, acse.HLSSHA1, acse.HLSGMAC, acse.HLSSHA256:
+	case acse.HLS, acse.HLSMD5, acse.HLSSHA1, acse.HLSGMAC, acse.HLSSHA256, acse.HLSECDSA:
 		return true
 	default:
 		return false
@@ -105,7 +103,7 @@ func highLevel(m acse.Mechanism) bool {
 func (s *session) secure(aarq *acse.AARQ) (code uint8) {
 	known := s.m.cfg.Clients[s.client]
 	x := secured{client: known, ciphered: aarq.Context != s.m.context(false), title: bytes.Clone(aarq.CallingTitle)}
-	titled := x.ciphered || known.Mechanism == acse.HLSGMAC || known.Mechanism == acse.HLSSHA256
+	titled := x.ciphered || known.Mechanism == acse.HLSGMAC || known.Mechanism == acse.HLSSHA256 || known.Mechanism == acse.HLSECDSA
 	if titled && len(x.title) != security.TitleLength {
 		return callingTitle
 	}
@@ -120,7 +118,8 @@ func (s *session) secure(aarq *acse.AARQ) (code uint8) {
 		switch {
 		case len(x.ctos) < leastChallenge || len(x.ctos) > mostChallenge:
 			return acse.DiagnosticAuthenticationFailure
-		case known.Mechanism == acse.HLSGMAC && x.global == nil:
+		case known.Mechanism == acse.HLSGMAC && x.global == nil,
+			known.Mechanism == acse.HLSECDSA && (known.Public.Signing == nil || known.Public.ClientSigning == nil):
 			return acse.DiagnosticNoReason
 		case x.stoc == nil:
 			x.stoc = make([]byte, challengeLength)
@@ -155,7 +154,8 @@ func (s *session) dedicate(key []byte, e *envelope) (ok bool) {
 	if key == nil || e == nil {
 		return true
 	}
-	keys := security.Keys{EncryptionKey: key, AuthenticationKey: s.sec.client.Keys.AuthenticationKey}
+	keys := s.sec.client.Keys
+	keys.EncryptionKey = key
 	var err error
 	s.sec.dedicated, err = newSuite(keys, s.sec.title, true)
 	return err == nil
@@ -168,14 +168,19 @@ func (s *session) ciphered(apdu []byte) []byte {
 	case !s.associated || !s.sec.ciphered:
 		s.m.count(func(c *Counters) { c.Others++ })
 		return s.refuse(tag)
-	case len(apdu) > s.m.cfg.MaxPDU:
+	case s.tooLong(apdu):
 		return s.exception(xdlms.ServiceNotAllowed, xdlms.PDUTooLong)
 	}
 	plain, e, refusal := s.openRequest(apdu)
 	if refusal != nil {
 		return s.refusal(refusal)
 	}
-	s.m.count(func(c *Counters) { c.Ciphered++ })
+	s.m.count(func(c *Counters) {
+		c.Ciphered++
+		if e.by.series.dedicated {
+			c.Dedicated++
+		}
+	})
 	spared := s.sec.pending
 	s.envelope = e
 	reply := s.service(plain)
@@ -185,25 +190,39 @@ func (s *session) ciphered(apdu []byte) []byte {
 
 // openRequest opens a ciphered request, by the key that its tag names.
 func (s *session) openRequest(apdu []byte) (plain []byte, e *envelope, refusal *xdlms.ExceptionResponse) {
+	signed := xdlms.APDUTag(apdu[0]) == xdlms.TagGeneralSigning
+	if signed {
+		var ok bool
+		if apdu, ok = s.unsign(apdu); !ok {
+			return nil, nil, refused(xdlms.DecipheringError)
+		}
+	}
 	c, rest, err := xdlms.CutCiphered(apdu)
 	if err != nil || len(rest) > 0 {
 		return nil, nil, refused(xdlms.ServiceOtherReason)
 	}
-	general := c.Tag == xdlms.TagGeneralGloCiphering || c.Tag == xdlms.TagGeneralDedCiphering
-	if c.Tag == xdlms.TagGeneralCiphering || general && !s.conformance.Has(xdlms.ConformanceGeneralProtection) {
+	general := c.Tag >= xdlms.TagGeneralGloCiphering
+	if (general || signed) && !s.conformance.Has(xdlms.ConformanceGeneralProtection) {
 		return nil, nil, refused(xdlms.ServiceNotSupported)
 	}
 	by := s.sec.global
-	dedicated := c.Tag == xdlms.TagGeneralDedCiphering || c.Tag >= xdlms.TagDedGetRequest && !general ||
-		c.Tag >= xdlms.TagDedInitiateRequest && c.Tag < xdlms.TagGetRequest
-	if dedicated {
+	switch {
+	case c.Tag == xdlms.TagGeneralCiphering:
+		if by, err = s.ofGeneral(&c); err != nil {
+			return nil, nil, refused(xdlms.DecipheringError)
+		}
+	case c.Tag.UnderDedicatedKey():
 		by = s.sec.dedicated
+	default:
 	}
 	if by == nil || len(c.Title) > 0 && !bytes.Equal(c.Title, s.sec.title) {
 		return nil, nil, refused(xdlms.DecipheringError)
 	}
 	plain, e, refusal = s.open(c, by)
-	if refusal == nil && !general && enclosing(xdlms.APDUTag(plain[0]), dedicated) != c.Tag {
+	if refusal != nil {
+		return nil, nil, refusal
+	}
+	if e.signed = signed; !general && enclosing(xdlms.APDUTag(plain[0]), c.Tag.UnderDedicatedKey()) != c.Tag {
 		refusal = refused(xdlms.ServiceOtherReason)
 	}
 	return plain, e, refusal
@@ -215,12 +234,12 @@ func (s *session) openRequest(apdu []byte) (plain []byte, e *envelope, refusal *
 func (s *session) open(c xdlms.Ciphered, by *suite) (plain []byte, e *envelope, refusal *xdlms.ExceptionResponse) {
 	control, _ := security.ControlOf(c.Protected)
 	counter, _ := security.Counter(c.Protected)
-	plain, err := by.Open(s.plain[:0], s.sec.title, c.Protected, plausible)
+	plain, err := by.OpenWith(s.plain[:0], s.sec.title, c.Protected, c.General.Authentic, plausible)
 	var why *security.Error
 	if errors.As(err, &why) && why.Reason == security.Unauthenticated && control&security.Encrypted != 0 {
 		err = nil // whether that is enough is for the policy to say
 	}
-	if err != nil || len(plain) == 0 || control.Suite() != 0 || control&security.Broadcast != 0 {
+	if err != nil || len(plain) == 0 || control.Suite() != s.sec.client.Keys.Suite || control&security.Broadcast != 0 {
 		return nil, nil, refused(xdlms.DecipheringError)
 	}
 	s.plain = plain
@@ -232,7 +251,13 @@ func (s *session) open(c xdlms.Ciphered, by *suite) (plain []byte, e *envelope, 
 	if control&policy != policy {
 		return nil, nil, refused(xdlms.OperationNotPossible)
 	}
-	return plain, &envelope{tag: c.Tag, by: by, control: control | policy, counter: counter, lowest: lowest}, nil
+	return plain, &envelope{tag: c.Tag, by: by, control: control | policy, counter: counter, lowest: lowest, key: clonedKey(c.Key)}, nil
+}
+
+// clonedKey outlives the request that it came with.
+func clonedKey(k xdlms.KeyInfo) xdlms.KeyInfo {
+	k.Parameters, k.Data = bytes.Clone(k.Parameters), bytes.Clone(k.Data)
+	return k
 }
 
 // plausible tells whether octets begin like a request: what a wrong key makes of
@@ -268,16 +293,31 @@ func (s *session) seal(plain []byte, e *envelope, spared bool) []byte {
 		title[len(title)-1] ^= 0xff
 	}
 	counter := s.m.next(due(func(f *Faults) *int { return &f.RepeatedCounters }))
-	c := xdlms.Ciphered{Tag: e.tag, Title: title[:]}
-	if !e.general() {
-		c.Tag, c.Title = enclosing(xdlms.APDUTag(plain[0]), e.by.series.dedicated), nil
+	c, err := s.enclose(plain, title[:], e, counter)
+	if err != nil {
+		return s.exception(xdlms.ServiceNotAllowed, xdlms.DecipheringError)
 	}
-	c.Protected = e.by.Seal(nil, title[:], e.control, counter, plain)
 	if due(func(f *Faults) *int { return &f.WrongTags }) {
 		c.Protected[len(c.Protected)-1] ^= 0xff
 	}
 	s.sealed = c.Append(s.sealed[:0])
+	if e.signed {
+		return s.sign(s.sealed, title[:], counter)
+	}
 	return s.sealed
+}
+
+// enclose ciphers an answer, in the form and by the key of its request.
+func (s *session) enclose(plain, title []byte, e *envelope, counter uint32) (xdlms.Ciphered, error) {
+	if e.tag == xdlms.TagGeneralCiphering {
+		return s.sealGeneral(plain, title, e, counter)
+	}
+	c := xdlms.Ciphered{Tag: e.tag, Title: title}
+	if !e.general() {
+		c.Tag, c.Title = enclosing(xdlms.APDUTag(plain[0]), e.by.series.dedicated), nil
+	}
+	c.Protected = e.by.Seal(nil, title, e.control, counter, plain)
+	return c, nil
 }
 
 // refused is why a request is refused.

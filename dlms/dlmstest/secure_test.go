@@ -205,7 +205,7 @@ func TestCipheredRequests(t *testing.T) {
 	p.asks(sealed(0xC9, "C101C1 0003 0100010800FF 02 00 00"), "D80102") // an exception-response is never ciphered
 	p.asks("C8 03 300000", undeciphered)
 	p.asks("C8 20 3000", "D80103")
-	p.asks("DD 00 00 00 00 00 00 00", notSupported)
+	p.asks("DD 00 00 00 00 00 00 00", undeciphered)
 	title := p.title
 	p.title = octets(t, bookOwn)
 	p.asks(sealed(0xDB, getWh), undeciphered) // of somebody else

@@ -1,6 +1,7 @@
 package dlmstest
 
 import (
+	"bytes"
 	"crypto/subtle"
 
 	"github.com/telegraf-dlms/telegraf-dlms/dlms/acse"
@@ -37,6 +38,9 @@ type session struct {
 	value    []byte           // scratch
 	reply    []byte           // the answer, valid until the next request
 	transfer transfer
+
+	blocks generalBlocks
+	follow [][]byte // APDUs to be sent behind the answer
 }
 
 // newSession returns a session without an association.
@@ -50,11 +54,12 @@ func (s *session) handle(apdu []byte) []byte {
 	s.m.count(func(c *Counters) { c.Requests++ })
 	if raw := s.m.faults.fixed().Raw; raw != nil {
 		if reply, replace := raw(apdu); replace {
+			s.follow = nil
 			return reply
 		}
 	}
 	if s.m.cfg.Gateway == nil {
-		return s.answer(apdu)
+		return s.exchange(apdu)
 	}
 	from, apdu, ok, err := xdlms.CutGateway(apdu, xdlms.TagGatewayRequest)
 	switch {
@@ -63,13 +68,16 @@ func (s *session) handle(apdu []byte) []byte {
 	case err != nil || !from.Equal(*s.m.cfg.Gateway):
 		return nil
 	}
-	reply := s.answer(apdu)
+	reply := s.exchange(apdu)
 	if reply == nil {
 		return nil
 	}
 	header, err := from.Append(nil, xdlms.TagGatewayResponse)
 	if err != nil {
 		return nil
+	}
+	for i, apdu := range s.follow {
+		s.follow[i] = append(bytes.Clone(header), apdu...)
 	}
 	return append(header, reply...)
 }
@@ -84,7 +92,7 @@ func (s *session) answer(apdu []byte) []byte {
 		return s.associate(apdu)
 	case tag == xdlms.TagRLRQ:
 		return s.releaseRequest(apdu)
-	case tag.Ciphered():
+	case tag.Ciphered(), tag == xdlms.TagGeneralSigning:
 		return s.ciphered(apdu)
 	case s.associated && s.sec.client.Policy != 0:
 		return s.exception(xdlms.ServiceNotAllowed, xdlms.OperationNotPossible)
@@ -189,8 +197,9 @@ func (s *session) accept(proposal xdlms.InitiateRequest, e *envelope) []byte {
 	if e != nil {
 		aare.UserInformation = s.seal(aare.UserInformation, e, true)
 	}
-	if s.sec.title != nil {
+	if s.sec.title != nil && !s.m.cfg.TitleInUA {
 		aare.RespondingTitle = s.m.cfg.Title[:]
+		aare.RespondingQualifier = s.sec.client.Public.Certificate
 	}
 	if s.sec.pending {
 		aare.Diagnostic.Code = acse.DiagnosticAuthenticationRequired

@@ -47,6 +47,7 @@ type station struct {
 
 	in   []byte    // information of segments received so far
 	out  []byte    // what is still to be cut into segments
+	next [][]byte  // APDUs behind it
 	sent []segment // cut, but not acknowledged; at most window
 	hold bool      // the answer waits until an RR asks for it
 	bad  bool      // faults concern the answer at hand
@@ -122,6 +123,13 @@ func (s *station) connect(f hdlc.Frame, send func(packet)) {
 	}
 	s.txInfo, s.rxInfo = int(granted.MaxInfoTransmit), int(granted.MaxInfoReceive)
 	s.window = int(granted.WindowTransmit)
+	if s.m.cfg.TitleInUA {
+		const group, userGroup = 0x81, 0xF0
+		if len(info) == 0 {
+			info = []byte{group}
+		}
+		info = append(append(info, userGroup, byte(len(s.m.cfg.Title))), s.m.cfg.Title[:]...)
+	}
 	send(s.unnumbered(hdlc.UA, info))
 }
 
@@ -130,7 +138,7 @@ func (s *station) disconnect(byClient bool) {
 	s.session.end(byClient)
 	s.connected = false
 	s.vs, s.vr, s.heard = 0, 0, false
-	s.in, s.out, s.sent = nil, nil, nil
+	s.in, s.out, s.next, s.sent = nil, nil, nil, nil
 	s.hold, s.bad = false, false
 }
 
@@ -175,7 +183,7 @@ func (s *station) information(f hdlc.Frame, send func(packet)) error {
 	}
 	s.vr = (s.vr + 1) & 7
 	s.heard = true
-	s.out, s.hold = nil, false // the client has done with the answer before
+	s.out, s.next, s.hold = nil, nil, false // the client has done with the answer before
 	if len(joined) > maxRequest {
 		s.reject(f.Control, rejectTooLong, send)
 		return nil
@@ -218,6 +226,7 @@ func (s *station) message(apdu []byte, c hdlc.Control, send func(packet)) error 
 	reply := s.session.handle(apdu)
 	if reply != nil {
 		s.out = append(append([]byte(nil), llcAnswer...), reply...)
+		s.next = s.session.follow
 	}
 	if s.bad && faults.take(func(f *Faults) *int { return &f.RNROnRequest }) {
 		s.hold = true
@@ -266,6 +275,10 @@ func (s *station) transmit(send func(packet)) bool {
 		s.sent = append(s.sent, segment{ns: s.vs, info: s.out[:n], more: n < len(s.out)})
 		s.out = s.out[n:]
 		s.vs = (s.vs + 1) & 7
+		if len(s.out) == 0 && len(s.next) > 0 {
+			s.out = append(append([]byte(nil), llcAnswer...), s.next[0]...)
+			s.next = s.next[1:]
+		}
 	}
 	if len(s.sent) == 0 || s.hold {
 		return false

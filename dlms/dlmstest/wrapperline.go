@@ -67,6 +67,7 @@ func (l *wrapperLine) message(h wrapper.Header, apdu []byte, send func(packet)) 
 	}
 	if !bad {
 		send(packet{octets: l.wrap(h, reply)})
+		l.follow(s, h, send)
 		return nil
 	}
 	if old := stale(reply); old != nil && faults.take(func(f *Faults) *int { return &f.StaleAnswers }) {
@@ -75,7 +76,15 @@ func (l *wrapperLine) message(h wrapper.Header, apdu []byte, send func(packet)) 
 	for _, p := range faults.spoil(l.wrap(h, reply), FramingWrapper) {
 		send(p)
 	}
+	l.follow(s, h, send)
 	return nil
+}
+
+// follow sends the APDUs behind an answer to h.
+func (l *wrapperLine) follow(s *session, h wrapper.Header, send func(packet)) {
+	for _, apdu := range s.follow {
+		send(packet{octets: l.wrap(h, apdu)})
+	}
 }
 
 // wrap puts the header of an answer to h before an APDU.

@@ -76,3 +76,6 @@ func (j *Joiner) Reset() bool {
 
 // Pending reports whether there are segments that wait for others.
 func (j *Joiner) Pending() bool { return j.joining }
+
+// Held returns how many octets of memory it holds.
+func (j *Joiner) Held() int { return cap(j.buf) }

@@ -106,7 +106,8 @@ type Link struct {
 	state      linkState
 	proposed   Parameters // what the last SNRM proposed
 	negotiated Parameters
-	vs, vr     uint8 // V(S), V(R)
+	userData   []byte // of the last UA
+	vs, vr     uint8  // V(S), V(R)
 
 	unsent   []byte // what is left of the APDU to send
 	first    bool   // the next segment is the first: it takes the LLC header
@@ -271,6 +272,10 @@ func (l *Link) Negotiated() Parameters { return l.negotiated }
 // Connected reports whether UA was received, and nothing since that ends the
 // connection.
 func (l *Link) Connected() bool { return l.state == stateConnected }
+
+// UserData returns what the user group of the meter's UA held, valid until the
+// next connection; see the function UserData.
+func (l *Link) UserData() []byte { return l.userData }
 
 // Echoes counts the received frames that were our own, since NewLink: an
 // optical head or a two-wire bus sends back what is transmitted.

@@ -59,6 +59,7 @@ func (l *Link) receiveConnecting(kind Kind, f Frame) Event {
 	// can do: what was read of them before the error counts.
 	peer, _ := ParseParameters(f.Info)
 	l.negotiated = l.proposed.negotiated(peer)
+	l.userData = append(l.userData[:0], UserData(f.Info)...)
 	l.state = stateConnected
 	return EventConnected
 }

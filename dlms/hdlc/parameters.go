@@ -143,6 +143,29 @@ func ParseParameters(b []byte) (Parameters, error) {
 	return p.normal(), nil
 }
 
+// UserData returns what the user group of the information field of SNRM or UA
+// holds, a view; nil if there is none. Some meters have their system title
+// there. The group is the last one, and may be without a length.
+func UserData(b []byte) []byte {
+	if len(b) == 0 || b[0] != formatIdentifier {
+		return nil
+	}
+	for b = b[1:]; len(b) > 0; {
+		group, value, rest, ok := cutTLV(b)
+		switch {
+		case group == groupUser && ok && len(rest) == 0:
+			return value
+		case b[0] == groupUser:
+			return b[1:]
+		case !ok:
+			return nil
+		default:
+			b = rest
+		}
+	}
+	return nil
+}
+
 // parse reads the parameters of one group. It reports false if b ends within
 // one of them.
 func (p *Parameters) parse(b []byte) bool {

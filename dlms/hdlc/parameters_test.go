@@ -109,3 +109,20 @@ func TestParseParametersErrors(t *testing.T) {
 		})
 	}
 }
+
+func TestUserData(t *testing.T) {
+	title := "4D4D4D0000BC614E"
+	for field, want := range map[string]string{
+		"":                         "",
+		"818000":                   "",
+		"8180030501F2F008" + title: title,
+		"81F008" + title:           title,
+		"81F0" + title:             title, // without a length
+		"81800C050180060180070101080101F008" + title: title,
+		"8280F008" + title:                           "",
+		"818009F008":                                 "", // the first group ends too early
+		"81F0":                                       "",
+	} {
+		require.Equal(t, want, strings.ToUpper(hex.EncodeToString(hdlc.UserData(unhex(t, field)))), field)
+	}
+}

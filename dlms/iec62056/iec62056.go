@@ -108,7 +108,7 @@ func CutIdentification(b []byte) (id Identification, rest []byte, err error) {
 		if b[0] == STX {
 			return id, b, &ReadoutError{First: bytes.Clone(b[:min(len(b), 32)])}
 		}
-		end := bytes.IndexByte(b, '\n')
+		end := bytes.IndexByte(b[:min(len(b), maxLine+1)], '\n')
 		if end < 0 && len(b) <= maxLine {
 			return id, b, io.ErrUnexpectedEOF
 		}

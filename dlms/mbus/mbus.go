@@ -241,3 +241,6 @@ func (j *Joiner) Reset() bool {
 
 // Pending reports whether there are fragments that wait for others.
 func (j *Joiner) Pending() bool { return j.next > 0 }
+
+// Held returns how many octets of memory it holds.
+func (j *Joiner) Held() int { return cap(j.buf) }

@@ -115,3 +115,6 @@ func (j *Blocks) Complete() { j.last = 0 }
 
 // Pending reports whether there are blocks that wait for others.
 func (j *Blocks) Pending() bool { return j.last != 0 }
+
+// Held returns how many octets of memory it holds.
+func (j *Blocks) Held() int { return cap(j.buf) }

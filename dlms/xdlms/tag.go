@@ -181,6 +181,19 @@ func (t APDUTag) Global() (APDUTag, bool) {
 	return glo, t < TagGloInitiateRequest && glo.Ciphered() || t >= TagGetRequest && t <= TagActionResponse && glo.Ciphered()
 }
 
+// UnderDedicatedKey reports whether the APDU is one that encloses another one under the dedicated key.
+func (t APDUTag) UnderDedicatedKey() bool {
+	return t >= TagDedInitiateRequest && t <= TagDedInformationReport || t >= TagDedGetRequest && t <= TagDedActionResponse ||
+		t == TagGeneralDedCiphering
+}
+
+// Dedicated returns the service specific APDU that encloses this one under the
+// dedicated key: ded-get-request of get-request.
+func (t APDUTag) Dedicated() (APDUTag, bool) {
+	glo, ok := t.Global()
+	return glo + (glo - t), ok
+}
+
 // Unsolicited reports whether the APDU is one that a server sends without being asked.
 func (t APDUTag) Unsolicited() bool {
 	switch t {
