@@ -7,8 +7,11 @@ import (
 	"fmt"
 	"io"
 	"os"
+	"slices"
+	"strconv"
 	"strings"
 
+	"github.com/telegraf-dlms/telegraf-dlms/dlms/security"
 	"github.com/telegraf-dlms/telegraf-dlms/internal/execd"
 	"github.com/telegraf-dlms/telegraf-dlms/internal/explain"
 	"github.com/telegraf-dlms/telegraf-dlms/plugins/inputs/dlms_cosem"
@@ -33,6 +36,7 @@ func runDecode(ctx context.Context, c *command, s streams, args []string) int {
 	fs := c.newFlags()
 	key := fs.String("key", "", "`HEX` of the encryption key; file:PATH and env:NAME keep it out of the arguments")
 	authKey := fs.String("auth_key", "", "`HEX` of the authentication key; file:PATH or env:NAME")
+	masterKey := fs.String("master_key", "", "`HEX` of the master key, which wraps the keys that come with general-ciphering; file:PATH or env:NAME")
 	format := fs.String("format", "tree", "`NAME` tree, json, or lp: the metrics that a request with send_requests = false makes of it")
 	preset := fs.String("preset", "", "`NAME` of a preset that tells what values without OBIS codes are")
 	redact := fs.Bool("redact", false, "write the octets themselves, without serial numbers, system titles and passwords, for others to see")
@@ -50,12 +54,21 @@ func runDecode(ctx context.Context, c *command, s streams, args []string) int {
 	default:
 	}
 	opt := explain.Options{Raw: *raw}
-	opt.Key, err = decodeKey("key", *key)
-	if err == nil {
-		opt.AuthKey, err = decodeKey("auth_key", *authKey)
+	for _, k := range []struct {
+		key        *[]byte
+		flag, text string
+	}{{&opt.Key, "key", *key}, {&opt.AuthKey, "auth_key", *authKey}, {&opt.MasterKey, "master_key", *masterKey}} {
+		if err == nil {
+			*k.key, err = decodeKey(k.flag, k.text, security.KeyLengthOf(0), security.KeyLengthOf(2))
+		}
 	}
-	if err == nil && len(opt.AuthKey) > 0 && len(opt.Key) == 0 {
+	switch {
+	case err != nil:
+	case len(opt.AuthKey) > 0 && len(opt.Key)+len(opt.MasterKey) == 0:
 		err = errors.New("-auth_key is of no use without -key")
+	case len(opt.MasterKey) > 0 && *format == "lp":
+		err = errors.New("-master_key does not go with -format lp: a listening request takes no keys that come with a telegram")
+	default:
 	}
 	if err != nil {
 		return c.misused(s, err)
@@ -107,16 +120,14 @@ func decode(data []byte, opt explain.Options, redact bool, write func(io.Writer,
 	return text.String(), exitOK, nil
 }
 
-// keyOctets is how long a key is.
-const keyOctets = 16
-
-// decodeKey reads a key of the arguments. Errors do not show it.
-func decodeKey(flag, value string) ([]byte, error) {
+// decodeKey reads a key of the arguments: so many octets, as twice as many
+// hexadecimal digits. Errors do not show it.
+func decodeKey(flag, value string, octets ...int) ([]byte, error) {
 	if value == "" {
 		return nil, nil
 	}
 	text := value
-	if strings.HasPrefix(value, "file:") || strings.HasPrefix(value, "env:") {
+	if outsideArguments(value) {
 		var secret dlms_cosem.Secret
 		if err := secret.UnmarshalText([]byte(value)); err != nil {
 			return nil, err
@@ -129,11 +140,16 @@ func decodeKey(flag, value string) ([]byte, error) {
 	}
 	digits := strings.NewReplacer(" ", "", ":", "", "\n", "", "\r", "").Replace(strings.TrimPrefix(text, "0x"))
 	b, err := hex.DecodeString(digits)
-	if err != nil {
-		return nil, fmt.Errorf("-%s: %d hexadecimal digits are expected, and something else found", flag, 2*keyOctets)
+	var lengths []string
+	for _, n := range octets {
+		lengths = append(lengths, strconv.Itoa(2*n))
 	}
-	if len(b) != keyOctets {
-		return nil, fmt.Errorf("-%s: %d hexadecimal digits are expected, and %d found", flag, 2*keyOctets, len(digits))
+	expected := strings.Join(lengths, " or ")
+	if err != nil {
+		return nil, fmt.Errorf("-%s: %s hexadecimal digits are expected, and something else found", flag, expected)
+	}
+	if !slices.Contains(octets, len(b)) {
+		return nil, fmt.Errorf("-%s: %s hexadecimal digits are expected, and %d found", flag, expected, len(digits))
 	}
 	return b, nil
 }

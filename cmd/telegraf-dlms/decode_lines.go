@@ -10,6 +10,7 @@ import (
 
 	"github.com/influxdata/telegraf"
 
+	"github.com/telegraf-dlms/telegraf-dlms/dlms/security"
 	"github.com/telegraf-dlms/telegraf-dlms/internal/execd"
 	"github.com/telegraf-dlms/telegraf-dlms/internal/explain"
 	"github.com/telegraf-dlms/telegraf-dlms/internal/state"
@@ -22,6 +23,13 @@ func hearer(preset string, opt explain.Options) (*dlms_cosem.DLMS, error) {
 	listens, all := false, true
 	d := &dlms_cosem.DLMS{Request: []dlms_cosem.Request{{Name: "decode"}}, State: state.Memory()}
 	d.Endpoint, d.SendRequests, d.AllowUnauthenticated, d.Preset = "tcp-listen://decode:1", &listens, &all, preset
+	if len(opt.Key) == 0 {
+		opt.AuthKey = nil // it goes with a master key, which a listening request does not have
+	}
+	if len(opt.Key) == security.KeyLengthOf(2) {
+		suite := 2
+		d.SecuritySuite = &suite
+	}
 	for _, k := range []struct {
 		secret *dlms_cosem.Secret
 		key    []byte

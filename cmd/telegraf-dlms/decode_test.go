@@ -60,8 +60,8 @@ func TestDecodeKeys(t *testing.T) {
 	r := decodeText(t, "", file)
 	require.Equal(t, exitFailed, r.status)
 	require.Empty(t, r.err)
-	require.Contains(t, r.out, "encryption key of system title 4B414D4501349083 (KAM) is missing: -key HEX\n")
-	require.Contains(t, r.out, "missing: encryption key of system title 4B414D4501349083 (KAM): -key HEX\n")
+	require.Contains(t, r.out, "encryption key of system title KAM 20222083 (4B414D4501349083) is missing: -key HEX\n")
+	require.Contains(t, r.out, "missing: encryption key of system title KAM 20222083 (4B414D4501349083): -key HEX\n")
 
 	folder := t.TempDir()
 	keyFile := filepath.Join(folder, "key")
@@ -99,10 +99,13 @@ func TestDecodeUsage(t *testing.T) {
 		{"7EA0", "-format xml", exitUsage, "telegraf-dlms decode: -format \"xml\": allowed are tree, json and lp\n"},
 		{"7EA0", "-redact -format json", exitUsage, "telegraf-dlms decode: -redact writes octets: -format and -raw do not go with it\n"},
 		{"7EA0", "-redact -raw", exitUsage, "telegraf-dlms decode: -redact writes octets: -format and -raw do not go with it\n"},
-		{"7EA0", "-key 5ECRE7", exitUsage, "telegraf-dlms decode: -key: 32 hexadecimal digits are expected, and something else found\n"},
-		{"7EA0", "-key 5EC5E7", exitUsage, "telegraf-dlms decode: -key: 32 hexadecimal digits are expected, and 6 found\n"},
+		{"7EA0", "-key 5ECRE7", exitUsage, "telegraf-dlms decode: -key: 32 or 64 hexadecimal digits are expected, and something else found\n"},
+		{"7EA0", "-key 5EC5E7", exitUsage, "telegraf-dlms decode: -key: 32 or 64 hexadecimal digits are expected, and 6 found\n"},
 		{"7EA0", "-key env:NO_SUCH_KEY", exitUsage, "telegraf-dlms decode: -key: environment variable NO_SUCH_KEY is not set\n"},
 		{"7EA0", "-auth_key " + explain.TestKey, exitUsage, "telegraf-dlms decode: -auth_key is of no use without -key\n"},
+		{"7EA0", "-master_key 5EC5E7", exitUsage, "telegraf-dlms decode: -master_key: 32 or 64 hexadecimal digits are expected, and 6 found\n"},
+		{"7EA0", "-master_key " + explain.TestKey + " -format lp", exitUsage, "telegraf-dlms decode: -master_key does not go with -format lp: "},
+		{"7EA0", "-key " + explain.TestKey + " -auth_key " + explain.TestAuthKey2, exitUsage, "telegraf-dlms decode: "},
 		{"", "no-such-file", exitUsage, "telegraf-dlms decode: no-such-file: "},
 		{"hello", "", exitFailed, "telegraf-dlms decode: no octets found: binary, or text with hexadecimal digits is expected\n"},
 		{"", "a b", exitUsage, "telegraf-dlms decode: stray argument \"b\"\nusage: telegraf-dlms decode [-key HEX -auth_key HEX] [FILE | -]\n"},
@@ -128,7 +131,7 @@ func TestDecodeRedact(t *testing.T) {
 	require.NotContains(t, r.out, "4B414D4501349083")
 	after := decodeText(t, r.out, keys...)
 	require.Equal(t, exitOK, after.status, after.out)
-	require.Contains(t, after.out, "4B414D0000000001 (KAM)")
+	require.Contains(t, after.out, "KAM 1 (4B414D0000000001)")
 	was, is := strings.Split(before.out, "\n"), strings.Split(after.out, "\n")
 	require.Len(t, is, len(was))
 	differ := 0

@@ -8,7 +8,7 @@ import (
 	"github.com/telegraf-dlms/telegraf-dlms/dlms/xdlms"
 )
 
-// mostLayers is how many layers of ciphering and blocks there may be.
+// mostLayers is how many layers of ciphering, blocks and signatures there may be.
 const mostLayers = 4
 
 // message explains what a frame carries: an LLC header and APDUs.
@@ -37,7 +37,8 @@ func (x *explainer) message(parent *Node, o octets, c ctx) {
 // startsMessage reports whether octets behind an APDU begin another one.
 func startsMessage(b []byte) bool {
 	tag := firstTag(b)
-	return len(dlms.TrimLLC(b)) < len(b) || tag.Unsolicited() || tag == xdlms.TagGeneralBlockTransfer || tag.Ciphered() && tag >= xdlms.TagGeneralGloCiphering
+	return len(dlms.TrimLLC(b)) < len(b) || tag.Unsolicited() || tag == xdlms.TagGeneralBlockTransfer || tag == xdlms.TagGeneralSigning ||
+		tag.Ciphered() && tag >= xdlms.TagGeneralGloCiphering
 }
 
 // firstTag is the tag of the APDU at the front of b, behind an LLC header if
@@ -61,7 +62,7 @@ func (x *explainer) apdu(parent *Node, o octets, c ctx) {
 	}
 	n := x.add(parent, tag.String(), "", o)
 	if c.level >= mostLayers {
-		x.flaw(n, fmt.Sprintf("more than %d layers of ciphering and blocks", mostLayers))
+		x.flaw(n, fmt.Sprintf("more than %d layers of ciphering, blocks and signatures", mostLayers))
 		return
 	}
 	switch {
@@ -69,6 +70,8 @@ func (x *explainer) apdu(parent *Node, o octets, c ctx) {
 		x.generalBlock(n, o, c)
 	case tag.Ciphered():
 		x.ciphered(n, o, c)
+	case tag == xdlms.TagGeneralSigning:
+		x.signed(n, o, c)
 	case tag == xdlms.TagGatewayRequest, tag == xdlms.TagGatewayResponse:
 		x.gateway(n, o, c)
 	default:

@@ -12,14 +12,13 @@ import (
 // hidden stands for octets that are not shown.
 func hidden(b []byte) string { return fmt.Sprintf("(%d octets, not shown)", len(b)) }
 
-// titleText is a system title for people: its digits, and the letters of the
-// maker.
+// titleText is a system title for people: maker and serial number, where they can
+// be told, and its digits.
 func titleText(title []byte) string {
-	text := hexText(title)
-	if len(title) >= 3 && letters(title[:3]) {
-		text += " (" + string(title[:3]) + ")"
+	if len(title) != security.TitleLength || likeAARQ(title) {
+		return hexText(title)
 	}
-	return text
+	return security.TitleText(title)
 }
 
 func letters(b []byte) bool {
@@ -152,7 +151,7 @@ func (x *explainer) initiateRequest(n *Node, o octets, c ctx) {
 		x.add(n, "dedicated-key", hidden(q.DedicatedKey), at)
 		x.markOctets(secretKey, at)
 		c.s.dedicatedKey = bytes.Clone(q.DedicatedKey)
-		keys, err := security.NewContext(security.Keys{EncryptionKey: c.s.dedicatedKey, AuthenticationKey: x.opt.AuthKey})
+		keys, err := security.NewContext(keysOf(c.s.dedicatedKey, x.opt.AuthKey))
 		if err == nil {
 			c.s.dedicated = keys
 		}

@@ -1,7 +1,6 @@
 package explain
 
 import (
-	"bytes"
 	"errors"
 	"fmt"
 
@@ -17,12 +16,13 @@ func (x *explainer) ciphered(n *Node, o octets, c ctx) {
 		x.wrong(n, o, err)
 		return
 	}
-	if len(p.Title) > 0 {
+	if p.Tag == xdlms.TagGeneralCiphering {
+		x.generalHeader(n, &p.General, p.Title, o)
+		x.keyInfo(n, &p, o)
+	} else if len(p.Title) > 0 {
 		x.title(n, "system-title", p.Title, o)
-		if fromServer(p.Tag) && !bytes.Equal(p.Title, c.s.clientTitle) {
-			c.s.serverTitle = append([]byte(nil), p.Title...)
-		}
 	}
+	heardFrom(c.s, p.Tag, p.Title, p.General.Recipient)
 	protected, _ := o.find(p.Protected, 0)
 	control, ok := security.ControlOf(p.Protected)
 	if !ok {
@@ -43,9 +43,7 @@ func (x *explainer) ciphered(n *Node, o octets, c ctx) {
 		name = "protected text"
 	}
 	content := x.add(n, name, count(len(body.b), "octet"), body)
-	if len(rest) > 0 {
-		x.damaged(n, o, len(o.b)-len(rest), fmt.Sprintf("%s behind the ciphered APDU", count(len(rest), "octet")))
-	}
+	x.behind(n, o, rest, "ciphered")
 	title := p.Title
 	if len(title) == 0 {
 		title = c.s.clientTitle
@@ -53,7 +51,10 @@ func (x *explainer) ciphered(n *Node, o octets, c ctx) {
 			title = c.s.serverTitle
 		}
 	}
-	x.open(content, p, title, protected, body, c)
+	l := layer{protected: protected, title: title, choice: p.Key.Choice}
+	l.extra, _ = o.find(p.General.Authentic, 0)
+	l.wrapped, _ = o.find(p.Key.Data, 0)
+	x.open(content, p, l, body, c)
 }
 
 // fromServer reports whether APDUs with a tag are those that a server sends. The
@@ -73,56 +74,49 @@ func fromServer(t xdlms.APDUTag) bool {
 	}
 }
 
-// dedicatedTag reports whether an APDU is protected with the dedicated key.
-func dedicatedTag(t xdlms.APDUTag) bool {
-	return t >= xdlms.TagDedInitiateRequest && t <= xdlms.TagDedInformationReport ||
-		t >= xdlms.TagDedGetRequest && t <= xdlms.TagDedActionResponse || t == xdlms.TagGeneralDedCiphering
+// keysOf are keys whose suite tells from their length: 0, which stands for 1 too, or 2.
+func keysOf(encryption, authentication []byte) security.Keys {
+	k := security.Keys{EncryptionKey: encryption, AuthenticationKey: authentication}
+	if len(encryption) == security.KeyLengthOf(2) {
+		k.Suite = 2
+	}
+	return k
 }
 
 // open explains what is inside of a ciphered APDU.
-func (x *explainer) open(n *Node, p xdlms.Ciphered, title []byte, protected, body octets, c ctx) {
+func (x *explainer) open(n *Node, p xdlms.Ciphered, l layer, body octets, c ctx) {
 	control := security.Control(p.Protected[0])
-	keys := x.keys
-	what := "encryption key of system title " + titleText(title)
-	if len(title) == 0 {
-		what = "encryption key of a system title that is not known"
-	}
-	option := ": -key HEX"
-	if dedicatedTag(p.Tag) {
-		keys, what, option = c.s.dedicated, "dedicated key of system title "+titleText(c.s.clientTitle), ": it is in the AARQ, which -key opens"
-	}
-	l := layer{protected: protected, title: title}
-	if control&(security.Encrypted|security.Compressed) == 0 && (keys == nil || len(x.opt.AuthKey) == 0) {
+	q := x.keyFor(&p, l.title, c.s)
+	if control&(security.Encrypted|security.Compressed) == 0 && (q.keys == nil || len(x.opt.AuthKey) == 0) {
 		n.Note = "not encrypted; the tag is not verified without keys"
+		if q.err != nil {
+			x.flaw(n, q.err.Error())
+		}
 		x.inside(n, body.b, body, l, c)
 		return
 	}
-	if keys == nil {
+	switch {
+	case q.err != nil:
 		x.unopened()
-		x.missing(what + option)
-		x.flaw(n, what+" is missing"+option)
+		x.flaw(n, q.err.Error())
 		return
-	}
-	if len(title) != security.TitleLength {
+	case q.keys == nil:
+		x.unopened()
+		x.missing(q.what + q.option)
+		x.flaw(n, q.what+" is missing"+q.option)
+		return
+	case len(l.title) != security.TitleLength:
 		x.unopened()
 		x.missing("the system title of the sender: it is in the AARQ or AARE, which is not among the octets")
 		x.flaw(n, "the system title of the sender is not known: the AARQ or AARE with it is not among the octets")
 		return
+	default:
 	}
-	plain, err := keys.Open(nil, title, p.Protected, plausible)
+	plain, err := q.keys.OpenWith(nil, l.title, p.Protected, p.General.Authentic, plausible)
 	var sec *security.Error
 	if err != nil && (!errors.As(err, &sec) || len(plain) == 0) {
 		x.unopened()
-		text := err.Error()
-		switch {
-		case sec == nil:
-		case sec.Reason == security.WrongKey:
-			text = "wrong encryption key: " + text
-		case sec.Reason == security.WrongTag:
-			text = "wrong authentication key: " + text + "; without -auth_key the contents are shown"
-		default:
-		}
-		x.flaw(n, text)
+		x.flaw(n, refused(err))
 		return
 	}
 	n.Note = "opened, the tag is right"

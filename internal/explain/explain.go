@@ -5,6 +5,7 @@
 package explain
 
 import (
+	"errors"
 	"fmt"
 	"slices"
 	"strings"
@@ -17,11 +18,13 @@ import (
 
 // Options say how octets are explained.
 type Options struct {
-	Key     []byte // encryption key (global unicast); nil: none
+	Key     []byte // encryption key (global unicast); nil: none. Keys of suite 2 have 32 octets, of the others 16
 	AuthKey []byte // authentication key; nil: none
-	Lists   []*push.List
-	Raw     bool                   // the A-XDR of each value, too
-	Name    func(obis.Code) string // what a code means; nil or "": as the standard has it
+	// MasterKey wraps the keys that come with general-ciphering; nil: none.
+	MasterKey []byte
+	Lists     []*push.List
+	Raw       bool                   // the A-XDR of each value, too
+	Name      func(obis.Code) string // what a code means; nil or "": as the standard has it
 }
 
 // Report is what octets mean.
@@ -94,13 +97,16 @@ func newExplainer(in *Input, opt Options) (*explainer, error) {
 		mapper: push.Mapper{Lists: opt.Lists, MaxAPDU: maxAPDU},
 	}
 	if len(opt.Key) > 0 {
-		keys, err := security.NewContext(security.Keys{EncryptionKey: opt.Key, AuthenticationKey: opt.AuthKey})
+		keys, err := security.NewContext(keysOf(opt.Key, opt.AuthKey))
 		if err != nil {
 			return nil, err
 		}
 		x.keys = keys
-	} else if len(opt.AuthKey) > 0 {
-		return nil, fmt.Errorf("an authentication key alone opens nothing: the encryption key is missing")
+	} else if len(opt.AuthKey) > 0 && len(opt.MasterKey) == 0 {
+		return nil, errors.New("an authentication key alone opens nothing: the encryption key is missing")
+	}
+	if n := len(opt.MasterKey); n > 0 && n != security.KeyLengthOf(0) && n != security.KeyLengthOf(2) {
+		return nil, fmt.Errorf("master key of %s, %d (suites 0 and 1) or %d (suite 2) are expected", count(n, "octet"), security.KeyLengthOf(0), security.KeyLengthOf(2))
 	}
 	x.store = slices.Clone(in.Octets)
 	x.origin = make([]int32, len(x.store))

@@ -290,7 +290,7 @@ func goldens(t testing.TB) []golden {
 		{Path: []int{4}, Code: obis.Code{1, 0, 1, 7, 0, 255}, Unit: cosem.ScalerUnit{Unit: cosem.UnitWatt}, HasUnit: true},
 		{Path: []int{8}, Code: obis.Code{1, 0, 31, 7, 0, 255}, Unit: cosem.ScalerUnit{Scaler: -3, Unit: cosem.UnitAmpere}, HasUnit: true},
 	}}}
-	return []golden{
+	return append([]golden{
 		plain("amshan-hdlc-7d-7e-in-info"),
 		plain("dp-hdlc-iskra550"),
 		plain("dp-raw-egd-example"),
@@ -311,7 +311,7 @@ func goldens(t testing.TB) []golden {
 		{name: "record-no-keys", data: cipheredPoll(t, key, authKey)},
 		{name: "short-names", data: shortNames(t)},
 		{name: "refusals", data: refusals(t)},
-	}
+	}, generalGoldens(t)...)
 }
 
 func TestTree(t *testing.T) {
@@ -339,7 +339,7 @@ func TestComplete(t *testing.T) {
 				return
 			}
 			require.Len(t, r.Missing, 1)
-			require.Regexp(t, `^encryption key of system title [0-9A-F]{16} \([A-Z]{3}\): -key HEX$`, r.Missing[0])
+			require.Regexp(t, `^encryption key of system title [A-Z]{3} \d+ \([0-9A-F]{16}\): -key HEX$`, r.Missing[0])
 			if c.GUEK != "" {
 				r = explained(t, c.data, c.options(t))
 				require.True(t, r.Complete(), tree(t, r))
@@ -404,7 +404,7 @@ func TestJSON(t *testing.T) {
 	b.Reset()
 	require.NoError(t, explained(t, c.data, Options{}).WriteJSON(&b))
 	require.Contains(t, b.String(), `"missing": [
-    "encryption key of system title 4B464D6750000009 (KFM): -key HEX"
+    "encryption key of system title KFM 9 (4B464D6750000009): -key HEX"
   ],`)
 	require.Contains(t, b.String(), `"complete": false`)
 }

@@ -6,6 +6,7 @@ import (
 
 	"github.com/telegraf-dlms/telegraf-dlms/dlms/axdr"
 	"github.com/telegraf-dlms/telegraf-dlms/dlms/obis"
+	"github.com/telegraf-dlms/telegraf-dlms/dlms/xdlms"
 )
 
 // findings are what Redact has to know, collected while octets are explained.
@@ -30,7 +31,7 @@ const (
 	secretTitle  secretKind = iota + 1 // system title
 	secretText                         // serial number, name or identifier
 	secretNumber                       // the same as a number: its octets
-	secretValue                        // password, challenge or what is made of one
+	secretValue                        // password, challenge, certificate or signature
 	secretKey                          // dedicated key
 )
 
@@ -52,6 +53,9 @@ const (
 type layer struct {
 	protected, plain octets
 	title            []byte
+	extra            octets          // what the tag covers beside, of general-ciphering
+	choice           xdlms.KeyChoice // how its key is found
+	wrapped          octets          // the key itself, wrapped by the master key
 }
 
 func (x *explainer) mark(k checkKind, o octets) {

@@ -44,11 +44,15 @@ func FuzzExplain(f *testing.F) {
 		require.NoError(f, err)
 		f.Add(in.Octets, true, false)
 		f.Add(g.data, false, true)
+		f.Add(g.data, true, true)
 	}
 	f.Fuzz(func(t *testing.T, data []byte, keys, text bool) {
 		opt := Options{Raw: keys}
 		if keys {
 			opt = testOptions(t)
+		}
+		if keys && text {
+			opt = Options{Key: unhexed(t, TestKey2), AuthKey: unhexed(t, TestAuthKey2), MasterKey: unhexed(t, TestKey2)}
 		}
 		in := &Input{Form: Binary}
 		in.add(data, part{})

@@ -54,7 +54,7 @@ func apduLength(b []byte) int {
 	var rest []byte
 	var err error
 	switch {
-	case tag == xdlms.TagGeneralBlockTransfer, tag.Ciphered(), tag == xdlms.TagDataNotification:
+	case tag == xdlms.TagGeneralBlockTransfer, tag == xdlms.TagGeneralSigning, tag.Ciphered(), tag == xdlms.TagDataNotification:
 		return dlms.APDULength(b)
 	case tag >= xdlms.TagAARQ && tag <= xdlms.TagRLRE:
 		var n int

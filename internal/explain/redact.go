@@ -10,6 +10,7 @@ import (
 	"strings"
 
 	"github.com/telegraf-dlms/telegraf-dlms/dlms/security"
+	"github.com/telegraf-dlms/telegraf-dlms/dlms/xdlms"
 )
 
 // TestKey and TestAuthKey are keys that are published: with them ciphered
@@ -17,7 +18,21 @@ import (
 const (
 	TestKey     = "00112233445566778899AABBCCDDEEFF"
 	TestAuthKey = "FFEEDDCCBBAA99887766554433221100"
+	// Those of suite 2.
+	TestKey2     = TestKey + TestAuthKey
+	TestAuthKey2 = TestAuthKey + TestKey
 )
+
+// sealKeys are the suites of published keys: 0, which stands for 1 too, and 2.
+var sealKeys = [...]struct{ key, authentic string }{{TestKey, TestAuthKey}, {TestKey2, TestAuthKey2}}
+
+// sealKeysOf returns which of sealKeys have so many octets.
+func sealKeysOf(octets int) int {
+	if octets == security.KeyLengthOf(2) {
+		return 1
+	}
+	return 0
+}
 
 // Redacted is an input without what is about one meter or its owner.
 type Redacted struct {
@@ -34,9 +49,10 @@ func (r *Redacted) Text() string {
 }
 
 // Redact replaces serial numbers, logical device names and system titles, the
-// same one always by the same one, and passwords, challenges and keys. All
-// lengths stay, and the checks that were right are right again. Ciphered contents
-// are looked into if there are keys, and encrypted again with TestKey.
+// same one always by the same one, and passwords, challenges, signatures and keys.
+// All lengths stay, and the checks that were right are right again. Ciphered
+// contents are looked into if there are keys, and encrypted again with TestKey or
+// TestKey2; a key that was wrapped is one of those then, wrapped by itself.
 func Redact(in *Input, opt Options) (*Redacted, error) {
 	x, err := newExplainer(in, opt)
 	if err != nil {
@@ -69,15 +85,16 @@ func Redact(in *Input, opt Options) (*Redacted, error) {
 type redactor struct {
 	x     *explainer
 	f     *findings
-	seals *security.Context // with the test keys
-	store []byte            // as it becomes; that of x stays as it was
+	seals [3]*security.Context // by suite, with the test keys
+	store []byte               // as it becomes; that of x stays as it was
 	names map[string][]byte
 	used  map[string]bool
 	n     int // of the last pseudonym
 
 	many bool // more contents than are looked for elsewhere
 
-	titles, texts, values, keys, sealed, unsealed int
+	titles, texts, values, unsealed int
+	keys, sealed, wrapped           [len(sealKeys)]int
 }
 
 // put writes octets where they belong.
@@ -112,7 +129,7 @@ func (r *redactor) replaceSecrets() {
 		case secretText, secretNumber:
 			r.texts++
 		case secretKey:
-			r.keys++
+			r.keys[sealKeysOf(len(s.b))]++
 		default:
 			r.values++
 		}
@@ -199,21 +216,22 @@ func (r *redactor) fixFrames(kind checkKind) {
 	}
 }
 
-// testKeys are TestKey and TestAuthKey.
-func testKeys() (*security.Context, error) {
-	key, err := hex.DecodeString(TestKey)
-	if err != nil {
-		return nil, err
+// testKeys are the published keys of each suite.
+func testKeys() (list [3]*security.Context, err error) {
+	for suite := range list {
+		keys := security.Keys{Suite: uint8(suite)}
+		published := sealKeys[sealKeysOf(security.KeyLengthOf(keys.Suite))]
+		keys.EncryptionKey, _ = hex.DecodeString(published.key)
+		keys.AuthenticationKey, _ = hex.DecodeString(published.authentic)
+		if list[suite], err = security.NewContext(keys); err != nil {
+			return list, err
+		}
 	}
-	authentic, err := hex.DecodeString(TestAuthKey)
-	if err != nil {
-		return nil, err
-	}
-	return security.NewContext(security.Keys{EncryptionKey: key, AuthenticationKey: authentic})
+	return list, nil
 }
 
 // seal protects what was inside of a ciphered APDU anew, with the test keys and
-// the system title that it has now.
+// the system title and header that it has now.
 func (r *redactor) seal(l layer) {
 	if len(l.plain.at) == 0 || len(l.protected.at) != len(l.protected.b) {
 		r.f.unopened++
@@ -223,31 +241,47 @@ func (r *redactor) seal(l layer) {
 	if p := r.names[string(title)]; p != nil {
 		title = p
 	}
-	if len(title) != security.TitleLength {
+	control, _ := security.ControlOf(l.protected.b)
+	suite := int(control.Suite())
+	if len(title) != security.TitleLength || l.choice == xdlms.KeyAgreed || suite >= len(r.seals) {
 		// Not encrypted, else it would not have been opened: only the tag cannot be made.
 		r.put(l.protected.from(security.HeaderLength), r.now(l.plain))
 		r.unsealed++
 		return
 	}
-	control, _ := security.ControlOf(l.protected.b)
 	counter, _ := security.Counter(l.protected.b)
-	r.put(l.protected, r.seals.Seal(nil, title, control, counter, r.now(l.plain)))
-	r.sealed++
+	r.put(l.protected, r.seals[suite].SealWith(nil, title, control, counter, r.now(l.extra), r.now(l.plain)))
+	of := sealKeysOf(security.KeyLengthOf(control.Suite()))
+	r.sealed[of]++
+	if l.choice != xdlms.KeyWrapped {
+		return
+	}
+	key, _ := hex.DecodeString(sealKeys[of].key)
+	if wrapped, err := security.WrapKey(key, key); err == nil && len(wrapped) == len(l.wrapped.at) {
+		r.put(l.wrapped, wrapped)
+		r.wrapped[of]++
+	}
 }
 
 // notes say what was done, and what was not.
 func (r *redactor) notes() []string {
-	notes := []string{fmt.Sprintf("redacted: serial numbers and names %d, system titles %d, passwords and challenges %d",
+	notes := []string{fmt.Sprintf("redacted: serial numbers and names %d, system titles %d, passwords, challenges and signatures %d",
 		r.texts, r.titles, r.values)}
 	add := func(format string, args ...any) { notes = append(notes, fmt.Sprintf(format, args...)) }
-	if r.keys > 0 {
-		add("%s replaced by %s", count(r.keys, "dedicated key"), TestKey)
-	}
-	if r.sealed > 0 {
-		add("%s protected again with the published test keys: -key %s -auth_key %s", count(r.sealed, "ciphered APDU"), TestKey, TestAuthKey)
+	for i, k := range sealKeys {
+		if r.keys[i] > 0 {
+			add("%s replaced by %s", count(r.keys[i], "dedicated key"), k.key)
+		}
+		if r.sealed[i] > 0 {
+			keys := fmt.Sprintf("-key %s -auth_key %s", k.key, k.authentic)
+			if r.wrapped[i] > 0 {
+				keys += " -master_key " + k.key
+			}
+			add("%s protected again with the published test keys: %s", count(r.sealed[i], "ciphered APDU"), keys)
+		}
 	}
 	if r.unsealed > 0 {
-		add("%s with a tag that is wrong now: the system title is not among the octets", count(r.unsealed, "APDU"))
+		add("%s with a tag that is wrong now: the system title is not among the octets, or there is no published key of its kind", count(r.unsealed, "APDU"))
 	}
 	if r.f.unopened > 0 {
 		add("warning: %s could not be looked into: the right keys are missing; nobody can open them any more where their system title was replaced", count(r.f.unopened, "ciphered APDU"))
@@ -284,7 +318,7 @@ func (r *redactor) pseudonym(s secret) []byte {
 		case secretTitle:
 			p = numbered(s.b, min(makerLetters, len(s.b)), r.n)
 		case secretKey:
-			p, _ = hex.DecodeString(TestKey)
+			p, _ = hex.DecodeString(sealKeys[sealKeysOf(len(s.b))].key)
 			p = append(p, make([]byte, len(s.b))...)[:len(s.b)]
 		case secretNumber:
 			p = numbered(s.b, 0, r.n)

@@ -14,7 +14,7 @@ import (
 )
 
 func testOptions(t testing.TB) Options {
-	return Options{Key: unhexed(t, TestKey), AuthKey: unhexed(t, TestAuthKey)}
+	return Options{Key: unhexed(t, TestKey), AuthKey: unhexed(t, TestAuthKey), MasterKey: unhexed(t, TestKey)}
 }
 
 // readings returns the values of a tree.
@@ -57,7 +57,7 @@ func countDigits(s string) int {
 func titles(list []*Node) (all []string) {
 	for _, n := range list {
 		if strings.HasSuffix(n.Name, "title") {
-			digits, _, _ := strings.Cut(n.Value, " ")
+			digits := strings.TrimRight(n.Value[strings.LastIndexByte(n.Value, '(')+1:], ")")
 			all = append(all, digits)
 		}
 		all = append(all, titles(n.Children)...)
@@ -84,7 +84,13 @@ func TestRedact(t *testing.T) {
 			before := explained(t, g.data, g.opt)
 			opt := g.opt
 			if len(g.opt.Key) > 0 {
-				opt.Key, opt.AuthKey = testOptions(t).Key, testOptions(t).AuthKey
+				opt.Key = unhexed(t, sealKeys[sealKeysOf(len(g.opt.Key))].key)
+			}
+			if len(g.opt.MasterKey) > 0 {
+				opt.MasterKey = unhexed(t, sealKeys[sealKeysOf(len(g.opt.MasterKey))].key)
+			}
+			if len(g.opt.Key)+len(g.opt.MasterKey) > 0 {
+				opt.AuthKey = unhexed(t, sealKeys[sealKeysOf(max(len(g.opt.Key), len(g.opt.MasterKey)))].authentic)
 			}
 			after := explained(t, []byte(r.Text()), opt)
 			require.Equal(t, []int{before.Frames, before.Messages, before.Problems}, []int{after.Frames, after.Messages, after.Problems}, tree(t, after))
@@ -121,7 +127,7 @@ func TestRedactPasswords(t *testing.T) {
 	r, err := Redact(in, Options{})
 	require.NoError(t, err)
 	require.NotContains(t, string(r.Octets), "12345678")
-	require.Equal(t, "redacted: serial numbers and names 0, system titles 0, passwords and challenges 1", r.Notes[0])
+	require.Equal(t, "redacted: serial numbers and names 0, system titles 0, passwords, challenges and signatures 1", r.Notes[0])
 
 	// In the AARQ, and inside of what is ciphered the dedicated key.
 	data := cipheredPoll(t, testOptions(t).AuthKey, testOptions(t).Key)

@@ -202,7 +202,7 @@ func (s *stream) lineEnd() int {
 type ctx struct {
 	s        *session
 	from, to hdlc.Address
-	level    int // of ciphering and blocks
+	level    int // of ciphering, blocks and signatures
 }
 
 func (s *stream) ctx(from, to hdlc.Address) ctx {
