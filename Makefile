@@ -95,9 +95,9 @@ bench: build gurux-java ## each figure beside its target; nothing fails for bein
 	$(GO) run ./bench -binary $(BIN)
 
 .PHONY: soak
-soak: ## the unit tests again and again, raced and shuffled (SOAK=20 rounds); the state killed 200 times, ciphered polling 500 times
+soak: ## the unit tests again and again, raced and shuffled (SOAK=20 rounds); the state killed 200 times, ciphered polling 500 times, and 50 times each with a full disk and a read-only state
 	STATE_KILLS=200 $(GO) test -count=1 -run TestKilled ./internal/state/
-	DLMS_KILLS=500 $(GO) test -count=1 -run TestKilledPolling ./cmd/telegraf-dlms/
+	DLMS_KILLS=500 $(GO) test -timeout 20m -count=1 -run TestKilledPolling ./cmd/telegraf-dlms/
 	$(GO) test -timeout 60m -count=$(SOAK) -shuffle=on ./...
 	@sh scripts/race.sh -count=$(SOAK) -shuffle=on
 

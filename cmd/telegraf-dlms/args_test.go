@@ -109,7 +109,7 @@ func TestUsage(t *testing.T) {
 		{"get tcp://x:1 1.0.1.8.0.255 -format csv", 2, "telegraf-dlms get: -format \"csv\": allowed are table and json\n"},
 		{"get tcp://x:4059 1.0.1.8.0.255:x", 2, `telegraf-dlms get: "1.0.1.8.0.255:x": after the last colon the number of an attribute is expected, as in 1.0.1.8.0.255:3`},
 		{"get tcp://x:4059 1.0.1.8.0.255 -client_address many", 2, "telegraf-dlms get: -client_address \"many\": must be a whole number\n"},
-		{"get tcp://x:4059 1.0.1.8.0.255 -authentication low -password hunter22", 2, "telegraf-dlms get: -password takes file:PATH, env:NAME or - (ask on the terminal): what stands in the arguments can be read by others\n"},
+		{"get tcp://x:4059 1.0.1.8.0.255 -authentication low -password hunter22", 2, "telegraf-dlms get: -password takes file:PATH, env:NAME, credential:NAME or - (ask on the terminal): what stands in the arguments can be read by others\n"},
 		{"simulate x", 2, `telegraf-dlms simulate: stray argument "x"`},
 		{"simulate -framing mbus", 2, "telegraf-dlms simulate: -framing \"mbus\": allowed are wrapper and hdlc\n"},
 		{"simulate -framing hdlc -listen udp://127.0.0.1:0", 2, "telegraf-dlms simulate: -framing hdlc does not go over UDP\n"},
@@ -118,7 +118,7 @@ func TestUsage(t *testing.T) {
 		{"simulate -listen http://127.0.0.1:0", 2, "telegraf-dlms simulate: -listen \"http://127.0.0.1:0\": allowed are HOST:PORT, tcp://HOST:PORT and udp://HOST:PORT\n"},
 		{"simulate -authentication low", 2, "telegraf-dlms simulate: -authentication low needs -password\n"},
 		{"simulate -authentication high", 2, "telegraf-dlms simulate: -authentication high needs -password\n"},
-		{"simulate -authentication low -password hunter22", 2, "telegraf-dlms simulate: -password takes file:PATH, env:NAME or - "},
+		{"simulate -authentication low -password hunter22", 2, "telegraf-dlms simulate: -password takes file:PATH, env:NAME, credential:NAME or - "},
 		{"simulate -authentication low -password env:NOT_SET_HERE", 2, "telegraf-dlms simulate: -password: environment variable NOT_SET_HERE is not set\n"},
 		{"simulate -password env:X", 2, "telegraf-dlms simulate: -password is of no use with -authentication none\n"},
 		{"simulate -logical_address 0", 2, "telegraf-dlms simulate: -logical_address 0: out of range, allowed are 1 to 16382\n"},
@@ -140,6 +140,7 @@ func TestUsage(t *testing.T) {
 		{"get tcp://x:1 1.0.1.8.0.255 -client-address 17", 2, "telegraf-dlms get: unknown flag -client-address; did you mean -client_address?\n"},
 		{"dump -config", 2, "telegraf-dlms dump: -config FILE: the value is missing\n"},
 		{"dump -config x -once=maybe", 2, "telegraf-dlms dump: -once \"maybe\": must be true or false\n"},
+		{"simulate -block_window 64", 2, "telegraf-dlms simulate: -block_window 64: out of range, allowed are 0 to 63\n"},
 		{"simulate -max_pdu 1", 2, "telegraf-dlms simulate: -max_pdu 1: out of range, allowed are 64 to 65535\n"},
 	} {
 		t.Run(c.args, func(t *testing.T) {

@@ -24,9 +24,13 @@ func runCheck(_ context.Context, c *command, s streams, args []string) int {
 	if _, err := c.parse(fs, args, 0, 0, s.err); err != nil {
 		return exitFor(err)
 	}
-	d, ok := file.load(execd.NewLogger(s.err, file.debug))
+	log := execd.NewLogger(s.err, file.debug)
+	d, ok := file.load(log)
 	if !ok {
 		return exitUsage
+	}
+	for _, w := range d.Weaknesses() {
+		log.Warn(w)
 	}
 	var text strings.Builder
 	writePlan(&text, file.config, d.Plan(), time.Now())

@@ -92,7 +92,7 @@ func TestConfigMistakes(t *testing.T) {
 		{"name_override at the top", edit(table, `+name_override = "x"`), []string{"2: name_override is not allowed here: use measurement"}},
 		{"unknown word", edit(name, `+method = "crontab"`), []string{`5: request "main meter": method = "crontab": allowed are "gather", "once", "polling", "times", "cron" and "event"`}},
 		{"bad duration", edit(name, `+interval = "10"`), []string{`5: request "main meter": interval = "10": not a duration: a number with its unit is expected, e.g. "500ms", "10s" or "15m"`}},
-		{"secret store", edit(name, "+authentication = \"low\"\npassword = \"@{store:key}\""), []string{`6: request "main meter": password: Telegraf's secret stores are not available here: use "file:/path" or "env:NAME"`}},
+		{"secret store", edit(name, "+authentication = \"low\"\npassword = \"@{store:key}\""), []string{`6: request "main meter": password: Telegraf's secret stores are not available here: use "file:/path", "env:NAME" or "credential:NAME"`}},
 		{"values of variables are not shown", edit(name, "+framing = \"${DLMS_TEST_SECRET}\""), []string{`5: request "main meter": framing = "${DLMS_TEST_SECRET}": allowed are "auto", "hdlc", "wrapper" and "mbus"`}},
 		{"all at once", edit(endpoint, "+link = \"radio\"", name, "+deviation = \"x\"", code, "obis = \"?\""), []string{
 			`3: link = "radio": allowed are "auto", "local", "gsm" and "nbiot"`,

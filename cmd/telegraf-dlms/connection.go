@@ -56,19 +56,33 @@ func connectionKeys() []connectionKey {
 		{"gateway_network", number, "`N` of a device behind a gateway (default 0)"},
 		{"gateway_device", text, "`ADDRESS` of that device in its network: text, or octets as hex:01020304"},
 		{"referencing", text, "`NAME` ln or sn: logical or short names (default ln)"},
-		{"authentication", text, "`NAME` none, low, high-gmac, high-md5, high-sha1, high-sha256 or high (default none)"},
-		{"password", text, "`SECRET` for authentication low, or of high-level security: file:PATH, env:NAME or - (ask)"},
-		{"encryption_key", text, "`SECRET` of ciphered meters: file:PATH, env:NAME or - (ask)"},
-		{"authentication_key", text, "`SECRET` of ciphered meters, likewise"},
+		{"authentication", text, "`NAME` none, low, high-gmac, high-md5, high-sha1, high-sha256, high-ecdsa or high (default none)"},
+		{"password", text, "`SECRET` for authentication low, or of high-level security: file:PATH, env:NAME, credential:NAME or - (ask)"},
+		{"encryption_key", text, "`SECRET` of ciphered meters: file:PATH, env:NAME, credential:NAME or - (ask)"},
+		{"authentication_key", text, "`SECRET` that goes with encryption_key: file:PATH, env:NAME, credential:NAME or - (ask)"},
 		{"security", text, "`NAME` none, authentication, encryption or authentication+encryption (default what the keys allow)"},
-		{"ciphering", text, "`NAME` auto, service or general: which ciphered APDUs are sent (default auto)"},
+		{"security_suite", number, "`N` security suite: 0, 1 (P-256) or 2 (P-384, keys of 64 digits) (default 0)"},
+		{"ciphering", text, "`NAME` which ciphered messages are sent, and under which key: auto, service, general, identified, wrapped, agreed-one-pass or agreed-static (default auto, which is service)"},
+		{"dedicated_key", text, "`SECRET` a key for the association alone: random, which makes one, or file:PATH, env:NAME (default none)"},
+		{"master_key", text, "`SECRET` that wraps keys, for ciphering wrapped: file:PATH or env:NAME"},
+		{"signing_key", text, "`SECRET` our private key for high-ecdsa, signed and agreed-one-pass, PEM or hexadecimal digits: file:PATH or env:NAME"},
+		{"server_signing_key", text, "`KEY` the meter's public key for signing, or its certificate, PEM or hexadecimal digits: file:PATH or env:NAME"},
+		{"agreement_key", text, "`SECRET` our private key for agreed-static, and for answers to agreed-one-pass, PEM or hexadecimal digits: file:PATH or env:NAME"},
+		{"server_agreement_key", text, "`KEY` the meter's public key for agreed-static and agreed-one-pass, or its certificate, PEM or hexadecimal digits: file:PATH or env:NAME"},
+		{"certificate", text, "`PEM` the certificate of signing_key, which is sent to the meter: file:PATH or env:NAME"},
+		{"ca_certificate", text, "`PEM` the certificates of who is believed about the one that the meter sends, in place of server_signing_key: file:PATH or env:NAME"},
+		{"signed", boolean, "sign requests with signing_key, and demand that answers are signed"},
+		{"challenge_size", number, "`OCTETS` of our challenge in high-level security, 8 to 64 (default 16)"},
+		{"association_object", text, "`OBIS` of the object that replies to our challenge (default 0.0.40.0.0.255)"},
 		{"system_title", text, "`HEX` of ours (default one that is made once and kept)"},
 		{"server_system_title", text, "`HEX` of the meter's, if it does not tell it"},
 		{"invocation_counter", text, "`N` to begin with (default read from the meter)"},
 		{"invocation_counter_obis", text, "`OBIS` of the meter's counter (default 0.0.43.1.0.255)"},
+		{"state_dir", text, "`DIR` with our system title and the counters of keys, or with the running instance that has them (default by platform)"},
 		{"max_info", number, "`OCTETS` of an HDLC information field, 32 to 2030 (default 512)"},
 		{"window", number, "`N` HDLC frames before an acknowledgement, 1 to 7 (default 1)"},
 		{"max_pdu", number, "`OCTETS` of the largest message of the meter, 0 for no limit (default 65535)"},
+		{"block_window", number, "`N` general block transfer is proposed with this many blocks per window, 1 to 63 (default 0: service specific blocks only)"},
 		{"meter_timezone", text, "`ZONE` of the meter's clock, if it does not state its deviation (default Local)"},
 		{"deviation", text, "`SIGN` of the clock's deviation: auto, standard, inverted or ignore (default auto)"},
 	}
@@ -76,8 +90,15 @@ func connectionKeys() []connectionKey {
 
 // keysOfLogins are those that a probe does not use: it shows the meter no key.
 func keysOfLogins() []string {
-	return []string{"authentication", "encryption_key", "authentication_key", "security", "ciphering", "system_title",
-		"server_system_title", "invocation_counter", "invocation_counter_obis"}
+	return append(secretKeys()[1:], "authentication", "security", "security_suite", "ciphering", "signed", "challenge_size", "association_object",
+		"system_title", "server_system_title", "invocation_counter", "invocation_counter_obis", "state_dir")
+}
+
+// secretKeys are those whose values do not stand in arguments. The password, which
+// a probe may need, is the first.
+func secretKeys() []string {
+	return []string{"password", "encryption_key", "authentication_key", "dedicated_key", "master_key", "signing_key", "server_signing_key",
+		"agreement_key", "server_agreement_key", "certificate", "ca_certificate"}
 }
 
 // registerConnection adds the connection keys to a command's flags.
@@ -115,7 +136,7 @@ func connectionSettings(ctx context.Context, fs *flag.FlagSet) (map[string]any, 
 				return nil, err
 			}
 			out[k.name] = n
-		case k.name == "password", k.name == "encryption_key", k.name == "authentication_key":
+		case slices.Contains(secretKeys(), k.name):
 			password, err := passwordFlag(ctx, k.name, value)
 			if err != nil {
 				return nil, err

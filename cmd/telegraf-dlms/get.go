@@ -84,7 +84,7 @@ func getPlugin(settings map[string]any, endpoint string, codes []string, log tel
 	}
 	settings["endpoint"] = endpoint
 	settings["request"] = []map[string]any{{"name": "get", "method": "once", "item": items}}
-	d := &dlms_cosem.DLMS{}
+	d := &dlms_cosem.DLMS{Borrow: true}
 	if err := execd.Decode(d, settings); err != nil {
 		return nil, err
 	}

@@ -2,8 +2,11 @@ package main
 
 import (
 	"bufio"
+	"bytes"
+	"cmp"
 	"context"
 	"fmt"
+	"io"
 	"math/rand/v2"
 	"net"
 	"os"
@@ -12,6 +15,7 @@ import (
 	"strconv"
 	"strings"
 	"sync/atomic"
+	"syscall"
 	"testing"
 	"time"
 
@@ -85,110 +89,172 @@ func (oneRegister) Get(_ uint16, at cosem.Attribute, _ *cosem.Selection, b []byt
 	}
 }
 
-// TestKilledPolling: the program is killed at any point of ciphered polling, 50
-// times, or DLMS_KILLS. No invocation counter is ever used twice, and each start reads on.
-func TestKilledPolling(t *testing.T) {
+// rig is a meter that is to be read with keys, and one without, which are asked
+// all the time; and the configuration for it.
+type rig struct {
+	t          *testing.T
+	meter      *dlmstest.Meter // with keys
+	countdown  countdown       // of what both hear
+	home, file string
+	state      string
+	binary     string               // of the program; empty: this one
+	as         *syscall.SysProcAttr // who it runs as; nil: we
+}
+
+const killedRequest = `
+  [[inputs.dlms_cosem.request]]
+    name = %q
+    endpoint = "tcp://%s"
+    framing = "wrapper"
+    method = "polling"
+    interval = %q
+    keep_open = "never"
+%s
+    [[inputs.dlms_cosem.request.item]]
+      name = "energy"
+      obis = "1.0.1.8.0.255"
+`
+
+func newRig(t *testing.T, home string) *rig {
+	t.Helper()
 	setSecrets(t)
 	keys := security.Keys{
 		EncryptionKey:     []byte("\x00\x01\x02\x03\x04\x05\x06\x07\x08\x09\x0A\x0B\x0C\x0D\x0E\x0F"),
 		AuthenticationKey: []byte("\xD0\xD1\xD2\xD3\xD4\xD5\xD6\xD7\xD8\xD9\xDA\xDB\xDC\xDD\xDE\xDF"),
 	}
-	meter := dlmstest.NewMeter(dlmstest.Config{
+	r := &rig{t: t, home: home, file: filepath.Join(home, "dlms.toml"), state: filepath.Join(home, "state")}
+	r.meter = dlmstest.NewMeter(dlmstest.Config{
 		Framing: dlmstest.FramingWrapper, Title: [8]byte{'M', 'M', 'M', 0, 0, 0xBC, 0x61, 0x4E}, ClientCounter: 1000,
 		Clients: map[uint16]dlmstest.Client{
 			dlmstest.PublicClient: {},
 			1:                     {Mechanism: acse.HLSGMAC, Keys: keys, Policy: security.Authenticated | security.Encrypted},
 		},
 	}, oneRegister{})
+	plain := dlmstest.NewMeter(dlmstest.Config{Framing: dlmstest.FramingWrapper, Clients: map[uint16]dlmstest.Client{dlmstest.PublicClient: {}}}, oneRegister{})
+	const secured = "    client_address = 1\n    authentication = \"high-gmac\"\n" +
+		"    encryption_key = \"env:DLMS_TEST_EK\"\n    authentication_key = \"env:DLMS_TEST_AK\""
+	text := fmt.Sprintf("[[inputs.dlms_cosem]]\n  state_dir = %q\n", r.state) +
+		fmt.Sprintf(killedRequest, "a", r.serve(r.meter), "1ms", secured) + fmt.Sprintf(killedRequest, "plain", r.serve(plain), "7ms", "")
+	require.NoError(t, os.WriteFile(r.file, []byte(text), 0o644))
+	return r
+}
+
+// serve has a meter answer, and returns where.
+func (r *rig) serve(m *dlmstest.Meter) string {
 	l, err := net.Listen("tcp", "127.0.0.1:0")
-	require.NoError(t, err)
-	var c countdown
+	require.NoError(r.t, err)
 	ctx, cancel := context.WithCancel(context.Background())
 	done := make(chan error, 1)
-	go func() { done <- meter.Serve(ctx, heardListener{l, &c}) }()
-	t.Cleanup(func() { cancel(); require.NoError(t, <-done) })
+	go func() { done <- m.Serve(ctx, heardListener{l, &r.countdown}) }()
+	r.t.Cleanup(func() { cancel(); require.NoError(r.t, <-done) })
+	return l.Addr().String()
+}
 
-	dir := t.TempDir()
-	file := filepath.Join(dir, "dlms.toml")
-	require.NoError(t, os.WriteFile(file, fmt.Appendf(nil, `
-[[inputs.dlms_cosem]]
-  endpoint = "tcp://%s"
-  framing = "wrapper"
-  client_address = 1
-  authentication = "high-gmac"
-  encryption_key = "env:DLMS_TEST_EK"
-  authentication_key = "env:DLMS_TEST_AK"
-  state_dir = %q
-  [[inputs.dlms_cosem.request]]
-    name = "a"
-    method = "polling"
-    interval = "1ms"
-    keep_open = "never"
-    [[inputs.dlms_cosem.request.item]]
-      name = "energy"
-      obis = "1.0.1.8.0.255"
-`, l.Addr(), filepath.Join(dir, "state")), 0o600))
-
-	times, err := strconv.Atoi(os.Getenv("DLMS_KILLS"))
-	if err != nil {
-		times = 50
+// kills is how often the program is killed: a share of DLMS_KILLS, if that is
+// set.
+func kills(usual, share int) int {
+	if n, err := strconv.Atoi(os.Getenv("DLMS_KILLS")); err == nil {
+		return max(1, n/share)
 	}
-	values := 0
+	return usual
+}
+
+// TestKilledPolling: the program is killed at any point of ciphered polling, 50
+// times, or DLMS_KILLS. No invocation counter is ever used twice, and each start reads on.
+func TestKilledPolling(t *testing.T) {
+	r := newRig(t, t.TempDir())
+	times, values := kills(50, 1), 0
 	for range times {
-		c.left.Store(1 + rand.Int64N(150))
-		values += killed(t, &c, file)
-		require.Zero(t, meter.Counters().RepeatedCounters)
+		r.countdown.left.Store(1 + rand.Int64N(150))
+		p := r.start()
+		p.killedSoon()
+		for p.next() {
+			if p.is("value=12345", "meter=a") {
+				values++
+			}
+		}
+		p.requireKilled()
+		require.Zero(t, r.meter.Counters().RepeatedCounters)
 	}
-	c.left.Store(-1)
 	require.Positive(t, values, "it has read nothing before it was killed")
-	require.Equal(t, 3, readOn(t, file, 3), "it does not read on")
-	require.Zero(t, meter.Counters().RepeatedCounters)
-	require.Greater(t, meter.Counters().Authentications, times)
+	p := r.start()
+	p.await(3, "value=12345", "meter=a")
+	p.kill()
+	require.Zero(t, r.meter.Counters().RepeatedCounters)
+	require.Greater(t, r.meter.Counters().Authentications, times)
 }
 
-// program starts the program with a configuration.
-func program(t *testing.T, file string) (*exec.Cmd, *bufio.Scanner) {
-	t.Helper()
-	ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
-	t.Cleanup(cancel)
-	cmd := exec.CommandContext(ctx, os.Args[0], "dump", "-config", file)
-	cmd.Env = append(os.Environ(), asProgram+"=1")
-	cmd.Stderr = os.Stderr
-	out, err := cmd.StdoutPipe()
-	require.NoError(t, err)
-	require.NoError(t, cmd.Start())
-	return cmd, bufio.NewScanner(out)
+// polling is the program while it polls.
+type polling struct {
+	*rig
+	cmd   *exec.Cmd
+	lines *bufio.Scanner
+	errs  bytes.Buffer // to be read when it has ended
 }
 
-// killed runs the program until it is killed, and counts the values.
-func killed(t *testing.T, c *countdown, file string) (values int) {
-	t.Helper()
-	cmd, lines := program(t, file)
-	c.kill.Store(cmd.Process)
-	if c.left.Load() <= 0 {
-		_ = cmd.Process.Kill() // it was faster than we
-	}
-	for lines.Scan() {
-		if strings.Contains(lines.Text(), "value=12345") {
-			values++
+// start starts the program; more is for its environment.
+func (r *rig) start(more ...string) *polling {
+	r.t.Helper()
+	ctx, cancel := context.WithTimeout(r.t.Context(), time.Minute)
+	r.t.Cleanup(cancel)
+	p := &polling{rig: r, cmd: exec.CommandContext(ctx, cmp.Or(r.binary, os.Args[0]), "dump", "-config", r.file)}
+	p.cmd.Env = append(append(os.Environ(), asProgram+"=1"), more...)
+	p.cmd.Dir, p.cmd.Stderr, p.cmd.SysProcAttr = r.home, &p.errs, r.as
+	out, err := p.cmd.StdoutPipe()
+	require.NoError(r.t, err)
+	require.NoError(r.t, p.cmd.Start())
+	p.read(out)
+	return p
+}
+
+func (p *polling) read(out io.Reader) { p.lines = bufio.NewScanner(out) }
+
+func (p *polling) next() bool { return p.lines.Scan() }
+
+// is reports whether the line has all of these.
+func (p *polling) is(parts ...string) bool {
+	for _, part := range parts {
+		if !strings.Contains(p.lines.Text(), part) {
+			return false
 		}
 	}
-	require.Error(t, cmd.Wait())
-	require.False(t, cmd.ProcessState.Exited(), "it ended by itself")
-	require.LessOrEqual(t, c.left.Load(), int64(0), "it has read no more for a minute")
-	return values
+	return true
 }
 
-// readOn runs the program until it has read so many values.
-func readOn(t *testing.T, file string, most int) (values int) {
-	t.Helper()
-	cmd, lines := program(t, file)
-	for values < most && lines.Scan() {
-		if strings.Contains(lines.Text(), "value=12345") {
-			values++
+// await reads on to the nth line that has all of these. It reports whether there
+// was one before the end.
+func (p *polling) await(n int, parts ...string) bool {
+	for n > 0 && p.next() {
+		if p.is(parts...) {
+			n--
 		}
 	}
-	require.NoError(t, cmd.Process.Kill())
-	_ = cmd.Wait()
-	return values
+	return n == 0
+}
+
+// killedSoon has it killed at the end of the countdown.
+func (p *polling) killedSoon() {
+	p.countdown.kill.Store(p.cmd.Process)
+	if p.countdown.left.Load() <= 0 {
+		_ = p.cmd.Process.Kill() // it was faster than we
+	}
+}
+
+// requireKilled waits for the end, which is to be ours.
+func (p *polling) requireKilled() {
+	p.t.Helper()
+	for p.next() {
+		continue
+	}
+	require.Error(p.t, p.cmd.Wait())
+	require.False(p.t, p.cmd.ProcessState.Exited(), "it ended by itself: %s", &p.errs)
+	require.LessOrEqual(p.t, p.countdown.left.Load(), int64(0), "it has read no more for a minute: %s", &p.errs)
+}
+
+// kill kills it now.
+func (p *polling) kill() {
+	p.t.Helper()
+	p.countdown.left.Store(0)
+	require.NoError(p.t, p.cmd.Process.Kill())
+	p.requireKilled()
 }

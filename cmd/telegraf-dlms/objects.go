@@ -173,7 +173,7 @@ func presetHead(fs *flag.FlagSet, rest []string) (p presetText) {
 		"Items of classes 3, 4 and 5 take scaler and unit from the meter. Objects without a single value, and denied ones, are comments."}
 	for _, k := range connectionKeys() {
 		switch k.name {
-		case "password", "encryption_key", "authentication_key", "physical_address", "system_title", "server_system_title", "invocation_counter":
+		case "password", "encryption_key", "authentication_key", "physical_address", "system_title", "server_system_title", "invocation_counter", "state_dir":
 			continue
 		}
 		if !isSet(fs, k.name) {

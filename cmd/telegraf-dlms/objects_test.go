@@ -88,7 +88,7 @@ func TestObjectsUsage(t *testing.T) {
 		"tcp://x:4059 -request y":       "-request is of no use without -config\n",
 		"tcp://x:4059 -format xml":      "-format \"xml\": allowed are table, json and csv\n",
 		"tcp://x:7000":                  "-framing: this key is required on TCP port 7000",
-		"tcp://x:4059 -password hunter": "-password takes file:PATH, env:NAME or - ",
+		"tcp://x:4059 -password hunter": "-password takes file:PATH, env:NAME, credential:NAME or - ",
 	} {
 		r := execute(t, append([]string{"objects"}, strings.Fields(args)...)...)
 		require.Equal(t, exitUsage, r.status, args)

@@ -12,7 +12,7 @@ import (
 )
 
 // passwordFlag turns the value of a password flag into a value of the
-// configuration key: file: and env: stay, "-" asks on the terminal. Anything
+// configuration key: file:, env: and credential: stay, "-" asks on the terminal. Anything
 // else is refused, and not shown: arguments can be read by every user of the
 // machine.
 func passwordFlag(ctx context.Context, name, value string) (string, error) {
@@ -23,11 +23,18 @@ func passwordFlag(ctx context.Context, name, value string) (string, error) {
 			return "", err
 		}
 		return "text:" + password, nil
-	case strings.HasPrefix(value, "file:"), strings.HasPrefix(value, "env:"):
+	case outsideArguments(value), name == "dedicated_key" && value == "random": // which is a word
 		return value, nil
+	case name == "dedicated_key":
+		return "", errors.New("-dedicated_key takes random, file:PATH, env:NAME, credential:NAME or - (ask on the terminal): what stands in the arguments can be read by others")
 	default:
-		return "", fmt.Errorf("-%s takes file:PATH, env:NAME or - (ask on the terminal): what stands in the arguments can be read by others", name)
+		return "", fmt.Errorf("-%s takes file:PATH, env:NAME, credential:NAME or - (ask on the terminal): what stands in the arguments can be read by others", name)
 	}
+}
+
+// outsideArguments reports whether a flag only names the place of a secret.
+func outsideArguments(value string) bool {
+	return strings.HasPrefix(value, "file:") || strings.HasPrefix(value, "env:") || strings.HasPrefix(value, "credential:")
 }
 
 // readLine reads up to the end of a line, without it.

@@ -59,7 +59,7 @@ func TestProbeFails(t *testing.T) {
 		"tcp://x:4059 -max-time 0s":     "-max-time 0s: must be more than 0",
 		"tcp://x":                       "the port is missing",
 		"tcp://x:1 -client_address 0":   "-client_address = 0: out of range",
-		"tcp://x:1 -password hunter":    "-password takes file:PATH, env:NAME or - ",
+		"tcp://x:1 -password hunter":    "-password takes file:PATH, env:NAME, credential:NAME or - ",
 		"tcp://x:1 -password env:UNSET": "environment variable UNSET is not set",
 	} {
 		r := execute(t, append([]string{"probe"}, strings.Fields(args)...)...)

@@ -200,7 +200,7 @@ func (f *simulateFlags) checkReplay(fs *flag.FlagSet) (err error) {
 // loadRecord returns the connections of an endpoint, of the only one if none is
 // named.
 func loadRecord(path, endpoint string) ([][]record.Line, error) {
-	f, err := os.Open(path)
+	f, err := os.Open(path) //nolint:gosec // the user names it
 	if err != nil {
 		return nil, fmt.Errorf("-replay: %w", err)
 	}

@@ -12,6 +12,7 @@ import (
 	"syscall"
 
 	"github.com/telegraf-dlms/telegraf-dlms/dlms/dlmstest"
+	"github.com/telegraf-dlms/telegraf-dlms/dlms/xdlms"
 	"github.com/telegraf-dlms/telegraf-dlms/internal/simmeter"
 	"github.com/telegraf-dlms/telegraf-dlms/plugins/inputs/dlms_cosem"
 )
@@ -31,6 +32,7 @@ type simulateFlags struct {
 	gatewayNetwork  int
 	gatewayDevice   string
 	maxInfo, maxPDU int
+	blockWindow     int
 	awkward         bool
 	replay          replayFlags
 }
@@ -52,6 +54,7 @@ func runSimulate(ctx context.Context, c *command, s streams, args []string) int 
 	fs.StringVar(&f.gatewayDevice, "gateway_device", "", "`ADDRESS` of that device: text, or octets as hex:01020304 (default: no gateway)")
 	fs.IntVar(&f.maxInfo, "max_info", dlmstest.DefaultMaxInfo, "`OCTETS` of the largest HDLC information field")
 	fs.IntVar(&f.maxPDU, "max_pdu", dlmstest.DefaultMaxPDU, "`OCTETS` of the largest APDU")
+	fs.IntVar(&f.blockWindow, "block_window", 0, "`N` general block transfer is offered with this many blocks per window, 1 to 63 (0: service specific blocks only)")
 	fs.BoolVar(&f.awkward, "awkward", false, "play a meter with short frames, no lists, denied attributes and slow answers")
 	f.replay.register(fs)
 	if _, err := c.parse(fs, args, 0, 0, s.err); err != nil {
@@ -100,6 +103,7 @@ func (f *simulateFlags) config(ctx context.Context, fs *flag.FlagSet) (dlmstest.
 		LogicalDevices: map[uint16]dlmstest.Objects{},
 		MaxInfo:        f.maxInfo,
 		MaxPDU:         f.maxPDU,
+		GeneralBlocks:  f.blockWindow,
 		ShortNames:     f.referencing == "sn",
 	}
 	if f.framing != dlmstest.FramingHDLC && f.framing != dlmstest.FramingWrapper {
@@ -177,6 +181,9 @@ func (f *simulateFlags) checkServer(ctx context.Context, fs *flag.FlagSet, cfg d
 		return cfg, err
 	}
 	if err := inRange("-max_pdu", f.maxPDU, 64, 65535); err != nil {
+		return cfg, err
+	}
+	if err := inRange("-block_window", f.blockWindow, 0, xdlms.MaxWindow); err != nil {
 		return cfg, err
 	}
 	switch f.addressSize {

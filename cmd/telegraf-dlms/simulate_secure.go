@@ -21,16 +21,18 @@ type secureFlags struct {
 	authentication, password string
 	client                   int
 	key, authKey             string
+	public                   publicFlags
 	title                    string
 	security                 string
 }
 
 func (f *secureFlags) register(fs *flag.FlagSet) {
-	fs.StringVar(&f.authentication, "authentication", "none", "`NAME` none, low, high (AES of the challenge), high-md5, high-sha1, high-gmac or high-sha256")
-	fs.StringVar(&f.password, "password", "", "`SECRET` for every authentication but none and high-gmac: file:PATH, env:NAME or - (ask)")
+	fs.StringVar(&f.authentication, "authentication", "none", "`NAME` none, low, high (AES of the challenge), high-md5, high-sha1, high-gmac, high-sha256 or high-ecdsa")
+	fs.StringVar(&f.password, "password", "", "`SECRET` for every authentication but none, high-gmac and high-ecdsa: file:PATH, env:NAME or - (ask)")
 	fs.IntVar(&f.client, "client_address", 0, "`CLIENT` that is let in (default 16, 32 with authentication low, 1 with high-level security or keys; beside these 16 is let in too)")
-	fs.StringVar(&f.key, "encryption_key", "", "`KEY` for high-gmac and ciphering, 32 hexadecimal digits: file:PATH or env:NAME")
-	fs.StringVar(&f.authKey, "authentication_key", "", "`KEY` that goes with it: file:PATH or env:NAME")
+	fs.StringVar(&f.key, "encryption_key", "", "`KEY` for high-gmac and ciphering, 32 hexadecimal digits, with suite 2 64: file:PATH or env:NAME")
+	fs.StringVar(&f.authKey, "authentication_key", "", "`KEY` that goes with encryption_key: file:PATH or env:NAME")
+	f.public.register(fs)
 	fs.StringVar(&f.title, "system_title", "", "`HEX` the meter's system title, 16 digits (default SIM and its serial number)")
 	fs.StringVar(&f.security, "security", "", "`NAME` what requests must have at least: none, authentication, encryption or authentication+encryption (default with keys)")
 }
@@ -38,7 +40,7 @@ func (f *secureFlags) register(fs *flag.FlagSet) {
 // simulateMechanisms are what -authentication may be.
 var simulateMechanisms = map[string]acse.Mechanism{
 	"none": acse.None, "low": acse.Low, "high": acse.HLS,
-	"high-md5": acse.HLSMD5, "high-sha1": acse.HLSSHA1, "high-gmac": acse.HLSGMAC, "high-sha256": acse.HLSSHA256,
+	"high-md5": acse.HLSMD5, "high-sha1": acse.HLSSHA1, "high-gmac": acse.HLSGMAC, "high-sha256": acse.HLSSHA256, "high-ecdsa": acse.HLSECDSA,
 }
 
 // simulatePolicies are what -security may be.
@@ -87,18 +89,25 @@ func (f *secureFlags) apply(ctx context.Context, fs *flag.FlagSet, cfg *dlmstest
 func (f *secureFlags) secured(ctx context.Context) (c dlmstest.Client, err error) {
 	known := false
 	if c.Mechanism, known = simulateMechanisms[f.authentication]; !known {
-		return c, fmt.Errorf("-authentication %q: allowed are none, low, high, high-md5, high-sha1, high-gmac and high-sha256", f.authentication)
+		return c, fmt.Errorf("-authentication %q: allowed are none, low, high, high-md5, high-sha1, high-gmac, high-sha256 and high-ecdsa", f.authentication)
 	}
-	if c.Keys.EncryptionKey, err = simulateKey("encryption_key", f.key); err != nil {
+	if err := inRange("-security_suite", f.public.suite, 0, 2); err != nil {
 		return c, err
 	}
-	if c.Keys.AuthenticationKey, err = simulateKey("authentication_key", f.authKey); err != nil {
+	suite := uint8(f.public.suite)
+	if c.Keys.EncryptionKey, err = simulateKey("encryption_key", f.key, suite); err != nil {
+		return c, err
+	}
+	if c.Keys.AuthenticationKey, err = simulateKey("authentication_key", f.authKey, suite); err != nil {
+		return c, err
+	}
+	if err := f.public.apply(&c); err != nil {
 		return c, err
 	}
 	if c.Policy, known = simulatePolicies[f.security]; !known && f.security != "" {
 		return c, fmt.Errorf("-security %q: allowed are none, authentication, encryption and authentication+encryption", f.security)
 	}
-	secret := c.Mechanism != acse.None && c.Mechanism != acse.HLSGMAC
+	secret := c.Mechanism != acse.None && c.Mechanism != acse.HLSGMAC && c.Mechanism != acse.HLSECDSA
 	switch {
 	case !secret && f.password != "":
 		return c, fmt.Errorf("-password is of no use with -authentication %s", f.authentication)
@@ -137,9 +146,9 @@ func (f *secureFlags) systemTitle() (title [security.TitleLength]byte, err error
 }
 
 // simulateKey reads the key that a flag names.
-func simulateKey(flag, value string) ([]byte, error) {
-	if value != "" && !strings.HasPrefix(value, "file:") && !strings.HasPrefix(value, "env:") {
-		return nil, fmt.Errorf("-%s takes file:PATH or env:NAME: what stands in the arguments can be read by others", flag)
+func simulateKey(flag, value string, suite uint8) ([]byte, error) {
+	if value != "" && !outsideArguments(value) {
+		return nil, fmt.Errorf("-%s takes file:PATH, env:NAME or credential:NAME: what stands in the arguments can be read by others", flag)
 	}
-	return decodeKey(flag, value)
+	return decodeKey(flag, value, security.KeyLengthOf(suite))
 }

@@ -71,9 +71,10 @@ func (f *fileFlags) instance(fs *flag.FlagSet, log telegraf.Logger) (dir, name s
 }
 
 // serveControl answers the other commands while d runs. Without event requests
-// there is nothing to ask for.
+// and meters with keys there is nothing to ask for.
 func serveControl(d *dlms_cosem.DLMS, log telegraf.Logger) (end func()) {
-	if !slices.ContainsFunc(d.Plan(), func(p dlms_cosem.PlannedRequest) bool { return p.Enabled && p.Method == "event" }) {
+	events := slices.ContainsFunc(d.Plan(), func(p dlms_cosem.PlannedRequest) bool { return p.Enabled && p.Method == "event" })
+	if !events && !d.LendsCounters() {
 		return func() {}
 	}
 	dir, err := state.Dir(d.StateDir)
@@ -83,15 +84,21 @@ func serveControl(d *dlms_cosem.DLMS, log telegraf.Logger) (end func()) {
 			return answerControl(d, command, args)
 		})
 	}
-	if err != nil {
+	switch {
+	case err == nil:
+		return server.Close
+	case events:
 		log.Warnf("telegraf-dlms trigger cannot reach this instance: %v", err)
-		return func() {}
+	default:
+		log.Debugf("Other commands cannot reach this instance: %v", err) // those that need it say so
 	}
-	return server.Close
+	return func() {}
 }
 
 func answerControl(d *dlms_cosem.DLMS, command string, args []string) (string, error) {
 	switch {
+	case command == dlms_cosem.CounterCommand:
+		return d.Lend(args)
 	case command != triggerCommand:
 		return "", fmt.Errorf("the running instance does not know the command %q: it may be of another version", strings.ToValidUTF8(command, "?"))
 	case len(args) != 1:

@@ -67,7 +67,7 @@ type document struct {
 
 // read parses the file and expands its variables. The error is a *FileError.
 func read(file string) (*document, error) {
-	text, err := os.ReadFile(file)
+	text, err := os.ReadFile(file) //nolint:gosec // the configuration that the user names
 	if err != nil {
 		err = Reason(err)
 		return nil, &FileError{File: file, Msg: "cannot read the configuration: " + err.Error(), Err: err}

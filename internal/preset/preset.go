@@ -118,7 +118,7 @@ func find(name, dir string, builtin fs.FS) (text []byte, where string, err error
 	case err == nil && info.Size() > largest:
 		return nil, "", fmt.Errorf("%s: %d octets are too many for a preset", file, info.Size())
 	case err == nil:
-		text, err = os.ReadFile(file)
+		text, err = os.ReadFile(file) //nolint:gosec // the configuration names it
 		return text, file, err
 	case !errors.Is(err, fs.ErrNotExist):
 		return nil, "", err

@@ -101,7 +101,7 @@ type Recorder struct {
 // is there is left alone: it may be of a fault that does not come again, and
 // others might be allowed to read it.
 func Create(path string) (*Recorder, error) {
-	f, err := os.OpenFile(path, os.O_WRONLY|os.O_CREATE|os.O_EXCL, 0o600)
+	f, err := os.OpenFile(path, os.O_WRONLY|os.O_CREATE|os.O_EXCL, 0o600) //nolint:gosec // the user names it
 	switch {
 	case errors.Is(err, os.ErrExist):
 		return nil, fmt.Errorf("%s is there already, and a record needs a new file: choose another name, or remove it", path)

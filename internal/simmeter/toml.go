@@ -86,7 +86,7 @@ import (
 // The logical name and, unless it is given, the object list of 0.0.40.0.0.255
 // are made from the other objects. Selective access gives the whole value.
 func Load(path string) (dlmstest.Objects, dlmstest.Config, error) {
-	text, err := os.ReadFile(path)
+	text, err := os.ReadFile(path) //nolint:gosec // the user names it
 	if err != nil {
 		return nil, dlmstest.Config{}, err
 	}
@@ -238,6 +238,8 @@ func faultCounts(f *dlmstest.Faults) map[string]*int {
 		"long_value": &f.LongValue, "temporary_errors": &f.TemporaryErrors,
 		"wrong_replies": &f.WrongReplies, "high_counters": &f.HighCounters, "plain_answers": &f.PlainAnswers,
 		"repeated_counters": &f.RepeatedCounters, "wrong_tags": &f.WrongTags, "foreign_titles": &f.ForeignTitles,
+		"lose_block": &f.LoseBlock, "double_block": &f.DoubleBlock, "swap_block": &f.SwapBlock,
+		"false_block": &f.FalseBlock, "long_block": &f.LongBlock,
 	}
 }
 
@@ -246,7 +248,8 @@ func faultFlags(f *dlmstest.Faults) map[string]*bool {
 		"ignore_snrm_parameters": &f.IgnoreSNRMParameters, "dm_on_snrm_parameters": &f.DMOnSNRMParameters,
 		"from_association": &f.FromAssociation, "same_wports": &f.SameWPorts, "zero_wports": &f.ZeroWPorts,
 		"wrong_priority": &f.WrongPriority, "endless_blocks": &f.EndlessBlocks, "first_block_zero": &f.FirstBlockZero,
-		"any_counter": &f.AnyCounter,
+		"any_counter": &f.AnyCounter, "ungranted_blocks": &f.UngrantedBlocks,
+		"endless_general": &f.EndlessGeneral, "streaming_last": &f.StreamingLast,
 	}
 }
 

@@ -108,6 +108,21 @@ func (c *Counter) Next() (uint32, error) {
 	return c.next - 1, nil
 }
 
+// Ready reports why Next would give nothing now, without using up a value: a
+// block is reserved if there is none in hand.
+func (c *Counter) Ready() error {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	switch {
+	case c.known && c.next == lastValue:
+		return &ExhaustedError{ID: c.id}
+	case c.known && c.next >= c.end:
+		return c.reserve(c.next)
+	default:
+		return nil // of one that is not known it cannot be said
+	}
+}
+
 // Raise has Next return no value below atLeast: it is what the meter wants to
 // see. A counter is never lowered. Whether a meter that has not proved who it is
 // may raise it far is for the caller to judge: it cannot be taken back.

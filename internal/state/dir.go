@@ -76,7 +76,7 @@ func userDir() (string, error) {
 // syncDir has a new file found in its directory after a power failure. Not all
 // systems can do that; those that cannot keep the order by themselves.
 func syncDir(dir string) {
-	if d, err := os.Open(dir); err == nil {
+	if d, err := os.Open(dir); err == nil { //nolint:gosec // the directory that the user names
 		_ = d.Sync()
 		_ = d.Close()
 	}

@@ -9,7 +9,7 @@ import (
 
 // locked reports whether another process has the file open.
 func locked(path string) bool {
-	f, err := os.Open(path)
+	f, err := os.Open(path) //nolint:gosec // in the directory that the user names
 	if err != nil {
 		return false
 	}

@@ -276,14 +276,15 @@ func buildLogin(sc requestScope, s *Settings, r *request) {
 			sc.warn("the password has %s; with authentication = \"low\" meters usually want 8", counted(len(p), "character"))
 		default:
 		}
-	case sc.own.Password.source != "" && (r.mechanism == acse.None || r.mechanism == acse.HLSGMAC):
+	case sc.own.Password.source != "" && !hasPassword(r.mechanism):
 		sc.bad("password", "", "%s", unsentPassword(r.mechanism))
-	case r.mechanism != acse.None && r.mechanism != acse.HLSGMAC:
+	case hasPassword(r.mechanism):
 		if p, err := s.Password.Get(); !s.Password.Set() || err == nil && len(p) == 0 {
 			sc.missing("password", "authentication = %q needs it: it is the secret, which is never sent", s.Authentication)
 		}
 	default:
 	}
+	checkChallenge(sc, s, r)
 	buildProtection(sc, s, r)
 }
 
@@ -291,6 +292,9 @@ func buildLogin(sc requestScope, s *Settings, r *request) {
 func unsentPassword(m acse.Mechanism) string {
 	if m == acse.HLSGMAC {
 		return `authentication = "high-gmac" has no password, it uses the keys: remove the password`
+	}
+	if m == acse.HLSECDSA {
+		return `authentication = "high-ecdsa" has no password, it uses signing_key: remove the password`
 	}
 	return `without authentication = "low" it is never sent: add that, or remove the password`
 }

@@ -13,6 +13,7 @@ import (
 	"github.com/telegraf-dlms/telegraf-dlms/dlms"
 	"github.com/telegraf-dlms/telegraf-dlms/dlms/cosem"
 	"github.com/telegraf-dlms/telegraf-dlms/dlms/xdlms"
+	"github.com/telegraf-dlms/telegraf-dlms/internal/control"
 	"github.com/telegraf-dlms/telegraf-dlms/internal/state"
 )
 
@@ -33,6 +34,18 @@ type counterError struct{ err error }
 func (e *counterError) Error() string { return "invocation counter: " + e.err.Error() }
 func (e *counterError) Unwrap() error { return e.err }
 
+// withheldError is why no counter is given out here: it is no fault of the
+// meter's, which is not asked then.
+type withheldError struct{ err error }
+
+func (e *withheldError) Error() string { return e.err.Error() }
+func (e *withheldError) Unwrap() error { return e.err }
+
+// withheld is such an error of a counter, without its id.
+func withheld(err error, id string) error {
+	return &counterError{&withheldError{&namelessError{err, id}}}
+}
+
 // namelessError is an error of a counter for people, who do not know its id.
 type namelessError struct {
 	err error
@@ -50,7 +63,8 @@ func (e *namelessError) Unwrap() error { return e.err }
 
 // armedCounter is the counter of a key in the hands of one association.
 type armedCounter struct {
-	*state.Counter
+	keyCounter
+	from counterState
 	id   string
 	used bool
 	last uint32 // that it has used
@@ -60,7 +74,7 @@ type armedCounter struct {
 func (c *armedCounter) next() (uint32, error) {
 	n, err := c.Next()
 	if err != nil {
-		return 0, &namelessError{err, c.id}
+		return 0, &withheldError{&namelessError{err, c.id}}
 	}
 	c.used, c.last = true, n
 	return n, nil
@@ -69,9 +83,83 @@ func (c *armedCounter) next() (uint32, error) {
 // counterID names a counter: it belongs to our title and the key, whichever
 // meters and clients have that key (NIST SP 800-38D, 8: all of them together use
 // a value once).
-func counterID(login *dlms.AssociationConfig) string {
+func counterID(title []byte, login *dlms.AssociationConfig) string {
 	print := sha256.Sum256(login.Security.Keys.EncryptionKey)
-	return titleText(login.Title) + " " + hex.EncodeToString(print[:8])
+	return titleText(title) + " " + hex.EncodeToString(print[:8])
+}
+
+// lender returns the running instance which has the counter of a login's key;
+// nil: none has it.
+func (d *DLMS) lender(login *dlms.AssociationConfig) (counterState, error) {
+	dir, err := state.Dir(d.StateDir)
+	if err != nil {
+		return nil, err
+	}
+	for _, name := range control.Running(dir) {
+		from := newLentState(dir, name)
+		title := login.Title
+		if title == nil {
+			its, err := from.Title()
+			if err != nil {
+				d.Log.Debugf("The instance %s is not asked for invocation counters: %v", name, err)
+				continue
+			}
+			title = its[:]
+		}
+		counter, err := from.Counter(counterID(title, login))
+		var gone *control.NotRunningError
+		switch {
+		case errors.As(err, &gone): // its socket is left from one that was killed
+		case err != nil && login.Title != nil: // that title may be its own: what is sent with it already cannot be known
+			return nil, err
+		case err == nil && counter.Known():
+			return from, nil
+		default:
+		}
+	}
+	return nil, nil
+}
+
+// counter returns the counter of a login's key, from wherever it is kept, and
+// fills in our title.
+func (s *session) counter(login *dlms.AssociationConfig) (*armedCounter, error) {
+	d := s.l.d
+	from, err := counterState(nil), error(nil)
+	keyed := login.Security != nil && len(login.Security.Keys.EncryptionKey) > 0 // signatures count nothing
+	if d.Borrow && keyed {
+		from, err = d.lender(login)
+	}
+	if err == nil && from == nil {
+		from, err = d.counters.get()
+	}
+	if err == nil && login.Title == nil {
+		var title [8]byte
+		if title, err = from.Title(); err == nil {
+			login.Title = title[:]
+		}
+	}
+	if err != nil {
+		d.counters.forget(from)
+		return nil, &counterError{&withheldError{err}}
+	}
+	if login.Security != nil {
+		login.Security.Title = login.Title
+	}
+	if !keyed {
+		return nil, nil
+	}
+	c := &armedCounter{from: from, id: counterID(login.Title, login)}
+	if c.keyCounter, err = from.Counter(c.id); err == nil && s.r.protection.start != nil {
+		err = c.Raise(*s.r.protection.start)
+	}
+	if err == nil {
+		err = c.Ready()
+	}
+	if err != nil {
+		d.counters.forget(from)
+		return nil, withheld(err, c.id)
+	}
+	return c, nil
 }
 
 // arm gives an association the title and the invocation counter that are kept
@@ -82,33 +170,18 @@ func (s *session) arm(ctx context.Context, login *dlms.AssociationConfig) error 
 	if p == nil {
 		return nil
 	}
-	if login.Title == nil {
-		title, err := s.l.d.counters.Title()
-		if err != nil {
-			return &counterError{fmt.Errorf("our system title: %w", err)}
-		}
-		login.Title = title[:]
+	counter, err := s.counter(login)
+	if err != nil || counter == nil {
+		return err
 	}
-	if login.Security == nil {
-		return nil
-	}
-	login.Security.Title = login.Title
-	id := counterID(login)
-	counter, err := s.l.d.counters.Counter(id)
-	if err == nil && p.start != nil {
-		err = counter.Raise(*p.start)
-	}
-	if err != nil {
-		return &counterError{&namelessError{err, id}}
-	}
-	s.armed = &armedCounter{Counter: counter, id: id}
+	s.armed = counter
 	if p.start == nil {
 		if err := s.askFirst(ctx); err != nil {
 			return err
 		}
 	}
 	if left := counter.Left(); left < counterAlarm {
-		if _, told := s.l.d.alarmed.LoadOrStore(counter, true); !told {
+		if _, told := s.l.d.alarmed.LoadOrStore(counter.id, true); !told {
 			s.l.d.Log.Warnf("%s: The invocation counter is nearly used up: %d values are left; the meter needs new keys", s.r.where(s.st.device), left)
 		}
 	}
@@ -122,11 +195,7 @@ func (s *session) arm(ctx context.Context, login *dlms.AssociationConfig) error 
 func (s *session) askFirst(ctx context.Context) error {
 	key := strings.Join([]string{s.armed.id, strconv.Itoa(int(s.r.client)), s.l.endpoint.network, s.r.memoryKey(s.st.device)}, " ")
 	known, m := s.armed.Known(), s.memory()
-	var asked bool
-	if _, err := s.l.d.counters.Load(askedBucket, key, &asked); err != nil {
-		asked = false // it is asked once more
-	}
-	if known && (asked || m.asked[key]) {
+	if known && (m.asked[key] || s.armed.from.Asked(key)) {
 		return nil
 	}
 	start, err := s.firstCounter(ctx)
@@ -134,9 +203,9 @@ func (s *session) askFirst(ctx context.Context) error {
 	switch {
 	case err == nil:
 		if err := s.armed.Raise(start); err != nil {
-			return &counterError{&namelessError{err, s.armed.id}}
+			return withheld(err, s.armed.id)
 		}
-		err = s.l.d.counters.Save(askedBucket, key, true)
+		err = s.armed.from.Note(key)
 	case !known:
 		return &counterError{err}
 	case errors.As(err, &connect):

@@ -16,7 +16,6 @@ import (
 	"github.com/influxdata/telegraf/plugins/inputs"
 
 	"github.com/telegraf-dlms/telegraf-dlms/dlms"
-	"github.com/telegraf-dlms/telegraf-dlms/dlms/acse"
 	"github.com/telegraf-dlms/telegraf-dlms/internal/schedule"
 	"github.com/telegraf-dlms/telegraf-dlms/internal/state"
 )
@@ -45,6 +44,10 @@ type DLMS struct {
 	// State is where is kept what is learned; nil is a file in StateDir.
 	State *state.Store `toml:"-"`
 
+	// Borrow says that the invocation counters of a key are those of a running instance that has the key, if there is one,
+	// whatever its configuration: the meter is to see one who counts.
+	Borrow bool `toml:"-"`
+
 	// Dial opens a connection to an endpoint as it stands in the configuration;
 	// nil is the network. It may be called by several goroutines at once.
 	Dial func(ctx context.Context, endpoint string) (dlms.Transport, error) `toml:"-"`
@@ -60,8 +63,8 @@ type DLMS struct {
 
 	requests []*request
 	kept     *state.Store  // what is learned
-	counters *state.Store  // invocation counters, and our title
-	alarmed  sync.Map      // counters that are nearly used up, and were warned about
+	counters counterSource // invocation counters, and our title
+	alarmed  sync.Map      // ids of counters that are nearly used up, and were warned about
 	slots    chan struct{} // connections being opened
 
 	links  []*link
@@ -176,9 +179,7 @@ func (d *DLMS) checkShared(p *problems) {
 // anyPassword reports whether a request logs in with a password.
 func (d *DLMS) anyPassword() bool {
 	for i := range d.Request {
-		switch mechanismOf(cmp.Or(d.Request[i].Authentication, d.Authentication)) {
-		case acse.None, acse.HLSGMAC:
-		default:
+		if hasPassword(mechanismOf(cmp.Or(d.Request[i].Authentication, d.Authentication))) {
 			return true
 		}
 	}
@@ -191,6 +192,9 @@ func (d *DLMS) Start(acc telegraf.Accumulator) error {
 	ctx, cancel := context.WithCancel(context.Background())
 	d.cancel = cancel
 	d.closeState = d.openState()
+	for _, w := range d.Weaknesses() {
+		d.Log.Warn(w)
+	}
 	d.out = newOutput(acc)
 	d.ticked.Store(false)
 	d.links = d.newLinks(d.out, nil)

@@ -34,7 +34,6 @@ type ear struct {
 	framing  dlms.Framing
 	deframer *dlms.Deframer
 	unwrap   dlms.Unwrapper
-	senders  map[string]*dlms.Unwrapper // of datagrams in blocks
 	mapper   push.Mapper
 	dialog   dialog
 	speeds   speedSearch
@@ -43,6 +42,15 @@ type ear struct {
 	stations map[string]*lineStation // on a line, by address
 	errors   int                     // damaged frames that have been reported
 	octets   int                     // of blocks whose message is not complete
+
+	senders     map[string]*sender // of datagrams in blocks
+	sendersHeld int                // octets of them
+	swept       time.Time          // they were looked through
+
+	begun  pending // the frame that is not whole
+	held   int     // octets, as the listener knows
+	frames int     // good ones
+	good   time.Time
 
 	last    time.Time // octets came
 	stamp   time.Time // of the last telegram: two that are read at once must not have one time
@@ -121,6 +129,9 @@ func (e *ear) listen(ctx context.Context, good func()) error {
 		if err := e.tune(now); err != nil {
 			return err
 		}
+		if err := e.bound(now); err != nil {
+			return err
+		}
 		switch {
 		case err == nil:
 		case errors.Is(err, os.ErrDeadlineExceeded) && ctx.Err() == nil:
@@ -193,7 +204,15 @@ func (e *ear) message(m dlms.Message, now time.Time) {
 		return // a frame that only keeps the link
 	}
 	e.opened = nil
-	x, err := e.unwrapper(m).Unwrap(m)
+	u, s := &e.unwrap, (*sender)(nil)
+	if e.datagram && xdlms.APDUTag(m.APDU[0]) == xdlms.TagGeneralBlockTransfer {
+		s = e.ofSender()
+		u = &s.unwrap
+	}
+	x, err := u.Unwrap(m)
+	if s != nil {
+		e.kept(s)
+	}
 	t.opened = e.opened
 	if err != nil && x.APDU == nil {
 		e.notOpened(&t, err)
@@ -204,26 +223,10 @@ func (e *ear) message(m dlms.Message, now time.Time) {
 		return
 	}
 	t.doubt = err
-	if t.opened != nil && !e.l.fresh(t.opened, e.datagram) {
+	if t.opened != nil && !e.l.fresh(t.opened, t.doubt != nil, e.datagram) {
 		return
 	}
 	e.apdu(m, x.APDU, &t)
-}
-
-// unwrapper is what joins the blocks of the sender.
-func (e *ear) unwrapper(m dlms.Message) *dlms.Unwrapper {
-	if !e.datagram || xdlms.APDUTag(m.APDU[0]) != xdlms.TagGeneralBlockTransfer {
-		return &e.unwrap
-	}
-	u := e.senders[e.from]
-	if u == nil {
-		if e.senders == nil || len(e.senders) >= mostSenders {
-			e.senders = map[string]*dlms.Unwrapper{}
-		}
-		u = &dlms.Unwrapper{Open: e.open, MaxAPDU: e.unwrap.MaxAPDU}
-		e.senders[e.from] = u
-	}
-	return u
 }
 
 // mostSenders bounds how many senders of blocks are waited for at once.

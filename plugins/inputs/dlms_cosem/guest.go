@@ -145,10 +145,15 @@ func (g *guest) pump(ctx context.Context, e *ear, framing dlms.Framing, named ch
 	e.reset()
 	buf := make([]byte, receiveChunk)
 	var pending []byte
+	limit := nobodyAtMost
 	for ctx.Err() == nil {
+		if err := g.conn.SetReadDeadline(time.Now().Add(limit)); err != nil {
+			return
+		}
 		n, err := g.conn.Read(buf)
 		if n > 0 {
 			now := time.Now()
+			limit = idleAtMost
 			pending = g.sort(e, framing, append(pending, buf[:n]...), now)
 			if id := e.lineID; id != "" {
 				select {
@@ -156,6 +161,9 @@ func (g *guest) pump(ctx context.Context, e *ear, framing dlms.Framing, named ch
 				default:
 				}
 			}
+		}
+		if err == nil {
+			err = e.l.holds(e, e.deframer.Held()+e.unwrap.Held()+cap(pending)+g.in.held())
 		}
 		if err != nil {
 			return
@@ -220,13 +228,14 @@ func unasked(apdu []byte) bool {
 		return true
 	}
 	tag := xdlms.APDUTag(apdu[0])
-	return tag.Unsolicited() || tag == xdlms.TagGeneralBlockTransfer || tag == xdlms.TagGeneralGloCiphering || tag == xdlms.TagGeneralDedCiphering
+	return tag.Unsolicited() || tag >= xdlms.TagGeneralGloCiphering && tag.Ciphered() || tag == xdlms.TagGeneralBlockTransfer || tag == xdlms.TagGeneralSigning
 }
 
 // inbox holds messages until a session reads them.
 type inbox struct {
 	mu       sync.Mutex
 	list     [][]byte
+	octets   int // of list
 	closed   bool
 	deadline time.Time
 	changed  chan struct{} // closed when one of these changes
@@ -246,10 +255,18 @@ func (i *inbox) wake() {
 func (i *inbox) put(b []byte) {
 	i.mu.Lock()
 	defer i.mu.Unlock()
-	if len(i.list) < mostMessages {
+	if len(i.list) < mostMessages && i.octets+len(b) <= mostWaiting {
+		i.octets += len(b)
 		i.list = append(i.list, append([]byte(nil), b...))
 		i.wake()
 	}
+}
+
+// held is how many octets wait to be read.
+func (i *inbox) held() int {
+	i.mu.Lock()
+	defer i.mu.Unlock()
+	return i.octets
 }
 
 func (i *inbox) close() {
@@ -263,7 +280,7 @@ func (i *inbox) close() {
 func (i *inbox) drop() {
 	i.mu.Lock()
 	defer i.mu.Unlock()
-	i.list = nil
+	i.list, i.octets = nil, 0
 }
 
 func (i *inbox) setDeadline(at time.Time) error {
@@ -281,6 +298,7 @@ func (i *inbox) read(b []byte) (int, error) {
 		switch {
 		case len(i.list) > 0:
 			n := copy(b, i.list[0])
+			i.octets -= n
 			if i.list[0] = i.list[0][n:]; len(i.list[0]) == 0 {
 				i.list = i.list[1:]
 			}

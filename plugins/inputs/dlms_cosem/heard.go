@@ -225,7 +225,7 @@ func (l *listener) refuse(r *request, h *heard, t *heardTelegram, err error) {
 	o.stats.RxBytes = int64(t.octets)
 	skipped := h.skipped
 	h.skipped = 0
-	l.statusLocked(r, h.id, o, skipped)
+	l.statusLocked(r, l.series(h), o, skipped)
 	l.complainLocked("policy "+r.name+h.id, fmt.Errorf("request %q, %s%s: %w", r.name, l.endpoint.address, deviceText(h.id), err))
 }
 
@@ -292,7 +292,7 @@ func (l *listener) bad(h *heard, t *heardTelegram, res result, err error, key st
 		}
 		o := &outcome{at: t.at, result: res, err: err, failed: 1}
 		o.stats.RxBytes = int64(t.octets)
-		l.statusLocked(r, h.id, o, h.skipped)
+		l.statusLocked(r, l.series(h), o, h.skipped)
 		h.skipped = 0
 	}
 	l.complainLocked(key, fmt.Errorf("%s: %w", l.where(), err))
@@ -325,10 +325,10 @@ func (l *listener) complainLocked(key string, err error) {
 
 // complainWarn warns once. l.mu is held.
 func (l *listener) complainWarn(key, format string, args ...any) {
-	if l.said[key] || len(l.said) >= mostDevices {
+	if !l.maySpeak(key, time.Now()) {
+		l.d.Log.Debugf(format, args...)
 		return
 	}
-	l.said[key] = true
 	l.d.Log.Warnf(format, args...)
 }
 

@@ -9,6 +9,7 @@ import (
 	"github.com/telegraf-dlms/telegraf-dlms/dlms"
 	"github.com/telegraf-dlms/telegraf-dlms/dlms/push"
 	"github.com/telegraf-dlms/telegraf-dlms/dlms/security"
+	"github.com/telegraf-dlms/telegraf-dlms/internal/control"
 	"github.com/telegraf-dlms/telegraf-dlms/internal/state"
 )
 
@@ -26,20 +27,20 @@ func heardHint(err error) string {
 		count  *counterError
 		reject *dlms.RejectError
 
-		exhausted *state.ExhaustedError
-		again     *dlms.RepeatedError
+		held  *withheldError
+		again *dlms.RepeatedError
 	)
 	switch {
 	case errors.As(err, &reject) && reject.Unproven:
-		return "check the secret or the keys (encryption_key, authentication_key); further attempts are slowed down because meters lock"
+		return "check the secret or the keys (encryption_key, authentication_key; with high-ecdsa signing_key and server_signing_key); further attempts are slowed down because meters lock"
+	case errors.As(err, &held):
+		return withheldHint(held)
 	case errors.As(err, &count):
-		return counterHint(count)
-	case errors.As(err, &exhausted):
-		return newKeys
+		return "" // it says all
 	case errors.As(err, &again):
 		return "somebody sends messages of the meter once more, or its counter does not move; nothing of such an answer is used"
 	case errors.As(err, &bad):
-		return "check encryption_key and authentication_key, and server_system_title if it is set; nothing of such an answer is used"
+		return "check encryption_key and authentication_key, and server_system_title, ca_certificate and the keys for signing and agreement where they are set; nothing of such an answer is used"
 	case errors.As(err, &key):
 		if key.file != "" {
 			return "add a line title,encryption_key,authentication_key; the file is read again by itself"
@@ -72,18 +73,20 @@ func heardHint(err error) string {
 	}
 }
 
-const newKeys = "ask the utility for new keys"
-
-// counterHint says how a counter is come by.
-func counterHint(e *counterError) string {
+// withheldHint says how a counter is come by.
+func withheldHint(e *withheldError) string {
 	var exhausted *state.ExhaustedError
+	var lender *lenderError
+	var gone *control.NotRunningError
 	switch {
-	case errors.Is(e.err, state.ErrNoFile):
-		return "plain meters are read without a state all the same"
 	case errors.As(e.err, &exhausted):
-		return newKeys
+		return "nothing is sent with these keys any more: ask the utility for new keys"
+	case errors.As(e.err, &gone):
+		return "the other program that has the state lends none: wait until it has ended, or end it"
+	case errors.As(e.err, &lender):
+		return "look at the log of that instance, or end it: nothing is sent with these keys without its counters"
 	default:
-		return ""
+		return "nothing is sent with these keys until the state can be written, which is tried again by itself: see the rights of its directory (state_dir) and the room on the disk; meters without keys are read all the same"
 	}
 }
 

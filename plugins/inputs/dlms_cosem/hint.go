@@ -284,6 +284,8 @@ func exceptionHint(e *dlms.ExceptionError) string {
 	switch {
 	case e.Response.Service == 4:
 		return "the answer does not fit the meter's messages: read fewer or smaller items per request"
+	case e.Response.Service == xdlms.DecipheringError:
+		return "the meter wants ciphered messages from this client_address, or cannot open ours: check encryption_key, authentication_key and invocation_counter (with ciphering wrapped also master_key, with agreed-one-pass and agreed-static the keys for signing and agreement), or use a client_address that reads in clear, usually 16 or 32; further attempts are slowed down because meters lock"
 	case unopened(e):
 		return "the meter wants ciphered messages from this client_address, or cannot open ours: check encryption_key, authentication_key and invocation_counter, or use a client_address that reads in clear, usually 16 or 32"
 	case e.Response.State == 1:

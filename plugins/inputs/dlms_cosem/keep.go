@@ -57,9 +57,11 @@ type signOnKey struct {
 // protectionKey is how the APDUs of an association are protected. The keys are
 // in its print of the password.
 type protectionKey struct {
-	control        security.Control
-	plain, general bool
-	title, meter   string
+	control       security.Control
+	suite         uint8
+	form          dlms.Ciphering
+	plain, signed bool
+	title, meter  string
 }
 
 // callKey is all that two runs must have in common to share an association.
@@ -85,7 +87,7 @@ func (s *session) callKey(password [sha256.Size]byte) callKey {
 		key.signOn = signOnKey{s.r.signOn.Address, s.r.signOn.Limit, s.r.signOn.Fixed}
 	}
 	if p := s.r.protection; p != nil {
-		key.protection = protectionKey{p.control, p.plain, p.general, string(p.title), string(p.meter)}
+		key.protection = protectionKey{p.control, p.suite, p.form, p.plain, p.signed, string(p.title), string(p.meter)}
 	}
 	return key
 }

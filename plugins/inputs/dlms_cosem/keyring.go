@@ -9,7 +9,6 @@ import (
 	"os"
 	"path"
 	"path/filepath"
-	"runtime"
 	"strings"
 	"sync"
 	"time"
@@ -34,6 +33,7 @@ type keyring struct {
 type ownKeys struct {
 	identity string // a glob that the system title must fit; empty: any
 	keys     [2]Secret
+	suite    uint8
 }
 
 // opened says how a ciphered APDU was opened.
@@ -81,7 +81,7 @@ func newKeyring(l *listener) *keyring {
 	k := &keyring{l: l, dir: path.Dir(l.d.ConfigPath), made: map[[sha256.Size]byte]*security.Context{}}
 	for _, r := range l.passive {
 		if r.keys[0].Set() {
-			k.own = append(k.own, &ownKeys{identity: r.identity, keys: r.keys})
+			k.own = append(k.own, &ownKeys{identity: r.identity, keys: r.keys, suite: r.suite})
 		}
 		if r.keysFile != "" {
 			k.files = append(k.files, &keysFile{path: resolve(k.dir, r.keysFile)})
@@ -157,11 +157,12 @@ func globFits(glob, text string) bool {
 }
 
 func (o *ownKeys) read() (keys security.Keys, err error) {
-	if keys.EncryptionKey, err = keyOctets(o.keys[0]); err != nil {
+	keys.Suite = o.suite
+	if keys.EncryptionKey, err = keyOctets(o.keys[0], o.suite); err != nil {
 		return keys, fmt.Errorf("encryption_key: %w", err)
 	}
 	if o.keys[1].Set() {
-		if keys.AuthenticationKey, err = keyOctets(o.keys[1]); err != nil {
+		if keys.AuthenticationKey, err = keyOctets(o.keys[1], o.suite); err != nil {
 			return keys, fmt.Errorf("authentication_key: %w", err)
 		}
 	}
@@ -208,7 +209,7 @@ func (e *ear) open(dst []byte, c xdlms.Ciphered) ([]byte, error) {
 	defer e.l.keys.mu.Unlock()
 	var failed error
 	for _, k := range candidates {
-		out, err := k.context.Open(dst, title, c.Protected, dlms.Plausible)
+		out, err := k.context.OpenWith(dst, title, c.Protected, c.General.Authentic, dlms.Plausible)
 		if err == nil || len(out) > len(dst) {
 			o.print = k.print
 			return out, err
@@ -279,13 +280,13 @@ func (f *keysFile) refresh() {
 
 // readKeysFile reads a file of keys. Errors name the line, never what stands in it.
 func readKeysFile(file string, info os.FileInfo) (map[string]security.Keys, error) {
-	if mode := info.Mode().Perm(); mode&0o077 != 0 && runtime.GOOS != "windows" {
-		return nil, fmt.Errorf("keys_file: others may read %s (mode %04o): chmod 600 it", file, mode)
+	if err := private(file, info); err != nil {
+		return nil, fmt.Errorf("keys_file: %w", err)
 	}
 	if info.Size() > largestKeysFile {
 		return nil, fmt.Errorf("keys_file: %s has %d octets, at most %d are read", file, info.Size(), largestKeysFile)
 	}
-	f, err := os.Open(file)
+	f, err := os.Open(file) //nolint:gosec // the configuration names it
 	if err != nil {
 		return nil, fmt.Errorf("keys_file: %w", err)
 	}
@@ -329,8 +330,11 @@ func keysOf(title string, record []string) (k security.Keys, err error) {
 			continue
 		}
 		b, err := hexOctets(strings.TrimSpace(record[i]))
-		if err != nil || len(b) != security.KeyLength {
-			return k, fmt.Errorf("%s: %d hexadecimal digits are expected", name, 2*security.KeyLength)
+		if i == 1 && len(b) == security.KeyLengthOf(2) {
+			k.Suite = 2
+		}
+		if n := security.KeyLengthOf(k.Suite); err != nil || len(b) != n {
+			return k, fmt.Errorf("%s: %d hexadecimal digits are expected, with suite 2 64 in both keys", name, 2*n)
 		}
 		if i == 1 {
 			k.EncryptionKey = b

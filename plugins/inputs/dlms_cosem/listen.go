@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"io"
 	"net"
+	"net/netip"
 	"sync"
 	"time"
 
@@ -38,10 +39,17 @@ type listener struct {
 	mu      sync.Mutex // guards what follows: connections have a goroutine each
 	devices map[string]*heard
 	sockets int
-	said    map[string]bool // what has been complained about
+	from    map[netip.Addr]int // of them, from each address
+	held    int                // octets of messages that are not whole
+	said    map[string]bool    // what has been complained about
 	start   time.Time
 	octets  int64
 	quiet   bool // that nothing comes has been said
+
+	saidSince time.Time // complaints are counted
+	saidCount int
+	unsaid    int             // complaints that were too many
+	strangers map[string]bool // devices with a status that were never understood
 
 	wanted map[string]bool // requests that one telegram is enough for, and have had none; nil: all go on
 	enough func()
@@ -188,17 +196,18 @@ func (l *listener) serve(ctx context.Context, ln net.Listener, wg *sync.WaitGrou
 			continue
 		}
 		wg.Go(func() {
-			defer l.leaves()
-			l.talk(ctx, conn)
+			ip := ipOf(conn.RemoteAddr())
+			e := newEar(l, conn, ipText(ip))
+			e.ip = ip
+			defer l.leaves(ip, e)
+			l.talk(ctx, conn, e)
 		})
 	}
 }
 
 // talk serves one meter that has connected.
-func (l *listener) talk(ctx context.Context, conn net.Conn) {
+func (l *listener) talk(ctx context.Context, conn net.Conn, e *ear) {
 	defer func() { _ = conn.Close() }()
-	e := newEar(l, conn, ipText(ipOf(conn.RemoteAddr())))
-	e.ip = ipOf(conn.RemoteAddr())
 	if len(l.active) > 0 {
 		l.dialedIn(ctx, conn, e)
 		return
@@ -207,6 +216,10 @@ func (l *listener) talk(ctx context.Context, conn net.Conn) {
 	err := e.listen(ctx, func() {})
 	if stats := e.deframer.Stats(); stats.Frames == 0 && stats.Octets > 0 {
 		l.complain("octets "+e.from, fmt.Errorf("%s: %d octets came from %s, and no telegram could be made of them: %w", l.where(), stats.Octets, e.from, cmp.Or(e.deframer.Err(), io.ErrUnexpectedEOF)))
+	}
+	var much *tooMuchError
+	if errors.As(err, &much) {
+		l.complain("closed "+e.from, fmt.Errorf("%s: the connection from %s was closed: %w", l.where(), e.from, err))
 	}
 	if ctx.Err() == nil {
 		l.d.Log.Debugf("%s: The connection from %s has ended: %v", l.endpoint, conn.RemoteAddr(), err)
@@ -323,12 +336,9 @@ func (e *listenError) Unwrap() error { return e.err }
 // complain reports an error once, until it is forgotten.
 func (l *listener) complain(key string, err error) {
 	l.mu.Lock()
-	said := l.said[key]
-	if len(l.said) < mostDevices {
-		l.said[key] = true
-	}
+	speak := l.maySpeak(key, time.Now())
 	l.mu.Unlock()
-	if said {
+	if !speak {
 		l.d.Log.Debugf("%v", err)
 		return
 	}

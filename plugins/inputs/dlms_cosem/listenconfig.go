@@ -4,6 +4,7 @@ import (
 	"encoding/hex"
 	"errors"
 	"fmt"
+	"math"
 	"net/netip"
 	"path"
 	"strconv"
@@ -29,6 +30,7 @@ type listening struct {
 	assumeOrder bool
 	identity    string // a glob: of the system title, logical device name or meter id; empty: all
 	keys        [2]Secret
+	suite       uint8
 	keysFile    string
 	meterTitle  []byte // server_system_title: of telegrams that do not state it
 	unproven    bool   // allow_unauthenticated
@@ -54,7 +56,7 @@ func checkListen(sc scope, s *Settings) {
 		secret Secret
 	}{{"encryption_key", s.EncryptionKey}, {"authentication_key", s.AuthenticationKey}} {
 		if k.secret.Set() {
-			if _, err := keyOctets(k.secret); err != nil {
+			if _, err := keyOctets(k.secret, suiteOf(s)); err != nil {
 				sc.bad(k.key, "", "%v", err)
 			}
 		}
@@ -81,22 +83,35 @@ func parseSource(s string) (netip.Prefix, error) {
 	return a.Prefix(a.BitLen())
 }
 
-// keyOctets reads a key: 32 hexadecimal digits, or 16 octets.
-func keyOctets(s Secret) ([]byte, error) {
+// suiteOf is the security suite of a request; 0 where none, or no suite, is set.
+func suiteOf(s *Settings) uint8 {
+	if n := intOr0(s.SecuritySuite); n > 0 && security.KeyLengthOf(uint8(min(n, math.MaxUint8))) > 0 {
+		return uint8(n)
+	}
+	return 0
+}
+
+// keyOctets reads a key of a suite: 32 hexadecimal digits or 16 octets, with
+// suite 2 twice as many.
+func keyOctets(s Secret, suite uint8) ([]byte, error) {
 	b, err := s.Get()
 	if err != nil {
 		return nil, err
 	}
-	if len(b) == security.KeyLength {
-		return b, nil
-	}
-	if key, err := hexOctets(strings.TrimSpace(string(b))); err == nil && len(key) == security.KeyLength {
+	n := security.KeyLengthOf(suite)
+	key, err := hexOctets(strings.TrimSpace(string(b)))
+	switch {
+	case err == nil && len(key) == n:
 		return key, nil
+	case err == nil && len(key) == security.KeyLength && suite == 2:
+		return nil, errors.New("a key of security suite 2 has 64 hexadecimal digits; this has 32, as those of suites 0 and 1")
+	case len(b) == n:
+		return b, nil
+	case len(b) == 2*n:
+		return nil, fmt.Errorf("a key of security suite %d has %d hexadecimal digits; not all of these %d characters are", suite, 2*n, 2*n)
+	default:
+		return nil, fmt.Errorf("a key of security suite %d has %d hexadecimal digits; this has %s", suite, 2*n, counted(len(b), "character"))
 	}
-	if len(b) == 2*security.KeyLength {
-		return nil, errors.New("a key of security suite 0 has 32 hexadecimal digits; not all of these 32 characters are")
-	}
-	return nil, fmt.Errorf("a key of security suite 0 has %d hexadecimal digits; this has %s", 2*security.KeyLength, counted(len(b), "character"))
 }
 
 // heardFraming is how what is listened to is framed; 0: it is found out.
@@ -117,7 +132,7 @@ func heardFraming(s string) dlms.Framing {
 func buildListen(sc requestScope, s *Settings, r *request) {
 	yes := func(b *bool) bool { return b != nil && *b }
 	r.assumeOrder, r.identity, r.keysFile = yes(s.AssumeOrder), s.Identity, s.KeysFile
-	r.keys = [2]Secret{s.EncryptionKey, s.AuthenticationKey}
+	r.keys, r.suite = [2]Secret{s.EncryptionKey, s.AuthenticationKey}, suiteOf(s)
 	r.meterTitle, _ = parseTitle(s.ServerSystemTitle) // checked where it stands
 	r.unproven, r.confirm, r.listening.meterTime = yes(s.AllowUnauthenticated), yes(s.ConfirmPush), s.Timestamp == "meter"
 	for _, source := range s.AllowedSources {

@@ -200,12 +200,13 @@ func (r *request) connConfig(d *device, m *memory) dlms.ConnConfig {
 // change of it is noticed.
 func (r *request) login() (cfg dlms.AssociationConfig, print [sha256.Size]byte, err error) {
 	cfg.Mechanism, cfg.MaxPDU, cfg.AssumeConformance = r.mechanism, r.association.maxPDU, r.association.assume
-	cfg.ShortNames = r.association.short
+	cfg.ShortNames, cfg.ChallengeSize, cfg.AssociationObject = r.association.short, r.association.challenge, r.association.object
+	cfg.DigitSum, cfg.PlainRelease, cfg.GeneralBlocks = r.association.digitSum, r.association.plainRelease, r.association.blockWindow
 	secrets, err := r.protect(&cfg)
 	if err != nil {
 		return cfg, print, err
 	}
-	if r.mechanism != acse.None && r.mechanism != acse.HLSGMAC {
+	if hasPassword(r.mechanism) {
 		if cfg.Password, err = r.password.Get(); err != nil {
 			return cfg, print, &passwordError{"password", err}
 		}

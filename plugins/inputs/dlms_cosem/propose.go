@@ -36,6 +36,7 @@ func (p proposal) apply(cfg *dlms.AssociationConfig) {
 		cfg.MaxPDU = p.MaxPDU
 	}
 	if p.Few {
+		cfg.GeneralBlocks = 0
 		cfg.Conformance = fewServices
 		if cfg.ShortNames {
 			cfg.Conformance = fewShortServices

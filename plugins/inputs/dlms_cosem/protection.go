@@ -15,8 +15,11 @@ import (
 // request.
 type protection struct {
 	control security.Control
-	plain   bool   // the APDUs are not: the keys serve the login only
-	general bool   // general-glo-ciphering in place of the service specific APDUs
+	plain   bool // the APDUs are not: the keys serve the login only
+	suite   uint8
+	form    dlms.Ciphering
+	signed  bool
+	further furtherKeys
 	title   []byte // ours; nil: that of the state
 	meter   []byte // the meter's; nil: it tells
 	start   *uint32
@@ -33,7 +36,7 @@ func mechanisms() []struct {
 		mechanism acse.Mechanism
 	}{
 		{"none", acse.None}, {"low", acse.Low}, {"high", acse.HLS}, {"high-md5", acse.HLSMD5}, {"high-sha1", acse.HLSSHA1},
-		{"high-gmac", acse.HLSGMAC}, {"high-sha256", acse.HLSSHA256},
+		{"high-gmac", acse.HLSGMAC}, {"high-sha256", acse.HLSSHA256}, {"high-ecdsa", acse.HLSECDSA},
 	}
 }
 
@@ -51,6 +54,16 @@ func mechanismWords() (words []string) {
 		words = append(words, m.name)
 	}
 	return words
+}
+
+// hasPassword reports whether a mechanism has a password, or a secret in its place.
+func hasPassword(m acse.Mechanism) bool {
+	switch m {
+	case acse.None, acse.HLSGMAC, acse.HLSECDSA:
+		return false
+	default:
+		return true
+	}
 }
 
 func mechanismWord(m acse.Mechanism) string {
@@ -73,8 +86,8 @@ func counterObject() obis.Code { return obis.Code{0, 0, 43, 1, 0, 255} }
 func checkProtection(sc scope, s *Settings) {
 	sc.oneOf("authentication", s.Authentication, mechanismWords()...)
 	sc.oneOf("security", s.Security, "none", "authentication", "encryption", "authentication+encryption")
-	sc.oneOf("ciphering", s.Ciphering, "auto", "service", "general")
-	checkNumber(sc, "security_suite", s.SecuritySuite, 0, 0)
+	sc.oneOf("ciphering", s.Ciphering, cipheringWords()...)
+	checkNumber(sc, "security_suite", s.SecuritySuite, 0, 2)
 	for _, t := range [][2]string{{"system_title", s.SystemTitle}, {"server_system_title", s.ServerSystemTitle}} {
 		if _, err := parseTitle(t[1]); err != nil {
 			sc.bad(t[0], strconv.Quote(t[1]), "%v", err)
@@ -105,10 +118,18 @@ func parseTitle(s string) ([]byte, error) {
 // buildProtection fills in how the request's APDUs are protected.
 func buildProtection(sc requestScope, s *Settings, r *request) {
 	if r.passive {
+		for _, key := range append(publicKeyNames(), "dedicated_key", "master_key", "signed", "ciphering") {
+			if sc.own.sets(key) {
+				sc.bad(key, "", "what is pushed does not need it: it belongs to meters that are asked, remove it")
+			}
+		}
 		return
 	}
+	if n := intOr0(s.SecuritySuite); n < 0 || n > 2 {
+		return // reported where it stands
+	}
 	gmac := r.mechanism == acse.HLSGMAC
-	titled := gmac || r.mechanism == acse.HLSSHA256
+	titled := gmac || r.mechanism == acse.HLSSHA256 || r.mechanism == acse.HLSECDSA
 	switch {
 	case !r.keys[0].Set() && gmac:
 		sc.missing("encryption_key", `authentication = "high-gmac" needs it, and authentication_key`)
@@ -117,7 +138,8 @@ func buildProtection(sc requestScope, s *Settings, r *request) {
 		sc.missing("encryption_key", "security = %q needs it", s.Security)
 		return
 	case !r.keys[0].Set() && !titled:
-		for _, key := range []string{"system_title", "server_system_title", "invocation_counter", "invocation_counter_obis", "ciphering", "security_suite"} {
+		for _, key := range append([]string{"system_title", "server_system_title", "invocation_counter", "invocation_counter_obis", "ciphering", "security_suite",
+			"dedicated_key", "master_key", "signed"}, publicKeyNames()...) {
 			if sc.own.sets(key) {
 				sc.bad(key, "", "without encryption_key it has no effect: set that, or remove it")
 			}
@@ -125,7 +147,10 @@ func buildProtection(sc requestScope, s *Settings, r *request) {
 		return
 	default:
 	}
-	p := &protection{general: s.Ciphering == "general", object: counterObject()}
+	p := &protection{
+		suite: uint8(intOr0(s.SecuritySuite)), form: cipheringOf(s.Ciphering), signed: s.Signed != nil && *s.Signed,
+		further: furtherKeysOf(s), object: counterObject(),
+	}
 	p.title, _ = parseTitle(s.SystemTitle)
 	p.meter, _ = parseTitle(s.ServerSystemTitle)
 	if n, err := strconv.ParseUint(s.InvocationCounter.text, 10, 32); err == nil {
@@ -153,6 +178,7 @@ func buildProtection(sc requestScope, s *Settings, r *request) {
 	if (gmac || p.control&security.Authenticated != 0) && !r.keys[1].Set() {
 		sc.missing("authentication_key", "it is needed beside encryption_key here")
 	}
+	checkFurtherKeys(sc, s, r, p)
 	r.protection = p
 }
 
@@ -164,21 +190,25 @@ func (r *request) protect(cfg *dlms.AssociationConfig) (secrets []byte, err erro
 		return nil, nil
 	}
 	cfg.Title = p.title
-	if !r.keys[0].Set() {
+	if !r.keys[0].Set() && r.mechanism != acse.HLSECDSA {
 		return nil, nil
 	}
-	var keys security.Keys
+	keys := security.Keys{Suite: p.suite}
 	for _, k := range []struct {
 		what   string
 		secret Secret
 		key    *[]byte
 	}{{"encryption_key", r.keys[0], &keys.EncryptionKey}, {"authentication_key", r.keys[1], &keys.AuthenticationKey}} {
 		if k.secret.Set() {
-			if *k.key, err = keyOctets(k.secret); err != nil {
+			if *k.key, err = keyOctets(k.secret, p.suite); err != nil {
 				return nil, &passwordError{k.what, err}
 			}
 		}
 	}
-	cfg.Security = &dlms.Security{Title: p.title, Keys: keys, Control: p.control, MeterTitle: p.meter, General: p.general, Plain: p.plain}
-	return append(append([]byte(nil), keys.EncryptionKey...), keys.AuthenticationKey...), nil
+	cfg.Security = &dlms.Security{Title: p.title, Keys: keys, Control: p.control, MeterTitle: p.meter, Ciphering: p.form, Signed: p.signed, Plain: p.plain}
+	further, err := p.furtherSecrets(cfg.Security)
+	if err != nil {
+		return nil, err
+	}
+	return append(append(append([]byte(nil), keys.EncryptionKey...), keys.AuthenticationKey...), further...), nil
 }

@@ -32,34 +32,37 @@ type floor struct {
 	seen  uint64 // bit n: Last-n was accepted
 	dirty bool
 	saved time.Time
+
+	unproven *floor // of telegrams that nobody has proved; nil: none so far
 }
 
 // floorKey is what a counter belongs to: the system title and the key, of which
 // a print is kept.
 func (o *opened) floorKey() string { return o.title + " " + hex.EncodeToString(o.print[:8]) }
 
-// fresh reports whether the counter of a telegram was not accepted before. One
-// that nobody has proved counts only until the end of the program.
-func (l *listener) fresh(o *opened, datagram bool) bool {
+// fresh reports whether the counter of a telegram was not accepted before.
+// unproven says that it has no tag, or one that could not be verified: its
+// counter must be new too, but counts only among its like, and until the end of
+// the program. Or whoever sends one with a high counter would shut out the
+// meter. What is not even encrypted anybody can make: its counter says nothing.
+func (l *listener) fresh(o *opened, unproven, datagram bool) bool {
+	if unproven && o.control&security.Encrypted == 0 {
+		return true
+	}
 	f := &l.d.floors
 	f.mu.Lock()
 	defer f.mu.Unlock()
-	key := o.floorKey()
-	at := f.list[key]
-	if at == nil {
-		at = &floor{}
-		var kept floor
-		if found, err := l.d.kept.Load(pushBucket, key, &kept); err != nil {
-			l.d.Log.Warnf("%s, device %s: The counter of its last push cannot be read: %v", l.where(), o.title, err)
-		} else if found {
-			at.Last, at.seen = kept.Last, ^uint64(0)
+	at := l.floor(o)
+	ok := true
+	if unproven {
+		proven := *at // a copy: it is asked, and not told
+		ok = proven.accept(o.counter, datagram)
+		if at.unproven == nil {
+			at.unproven = &floor{}
 		}
-		if f.list == nil || len(f.list) >= mostDevices {
-			f.list = map[string]*floor{}
-		}
-		f.list[key] = at
+		at = at.unproven
 	}
-	if !at.accept(o.counter, datagram) {
+	if ok = ok && at.accept(o.counter, datagram); !ok {
 		l.mu.Lock()
 		defer l.mu.Unlock()
 		h := l.device(o.title)
@@ -67,8 +70,36 @@ func (l *listener) fresh(o *opened, datagram bool) bool {
 		l.complainWarn("replay "+o.title, "%s, device %s: a telegram with invocation counter %d came after one with %d: it was sent before, or by somebody else, and is left out", l.where(), o.title, o.counter, at.Last)
 		return false
 	}
-	at.dirty = at.dirty || o.control&security.Authenticated != 0
+	at.dirty = !unproven
 	return true
+}
+
+// floor is what was accepted from the sender of a telegram. f.mu is held.
+func (l *listener) floor(o *opened) *floor {
+	f, key := &l.d.floors, o.floorKey()
+	if at := f.list[key]; at != nil {
+		return at
+	}
+	at := &floor{}
+	var kept floor
+	if found, err := l.d.kept.Load(pushBucket, key, &kept); err != nil {
+		l.d.Log.Warnf("%s, device %s: The counter of its last push cannot be read: %v", l.where(), o.title, err)
+	} else if found {
+		at.Last, at.seen = kept.Last, ^uint64(0)
+	}
+	if f.list == nil {
+		f.list = map[string]*floor{}
+	}
+	for old, other := range f.list { // one that the state has, or that is not worth keeping
+		if len(f.list) < mostDevices {
+			break
+		}
+		if !other.dirty {
+			delete(f.list, old)
+		}
+	}
+	f.list[key] = at
+	return at
 }
 
 // accept takes note of a counter. It reports false if it was there before, or

@@ -10,6 +10,7 @@ import (
 
 	"github.com/telegraf-dlms/telegraf-dlms/dlms"
 	"github.com/telegraf-dlms/telegraf-dlms/dlms/acse"
+	"github.com/telegraf-dlms/telegraf-dlms/dlms/xdlms"
 )
 
 // result is how a run ended: the tag result and the field result_code.
@@ -134,14 +135,19 @@ func classify(err error) result {
 		timeout      *dlms.TimeoutError
 		protocol     *dlms.ProtocolError
 		insecure     *dlms.SecurityError
+		withheld     *withheldError
 	)
 	switch {
+	case errors.As(err, &withheld):
+		return resultAuth
 	case errors.As(err, &connect):
 		return resultConnect
 	case errors.As(err, &insecure) && !refusedLogin(err):
 		return resultDecrypt
 	case errors.As(err, &password):
 		return resultAuth
+	case errors.As(err, &reject) && errors.As(reject.Err, &exception) && exception.Response.Service == xdlms.DecipheringError:
+		return resultDecrypt
 	case errors.As(err, &reject):
 		switch {
 		case refusedLogin(err):

@@ -32,13 +32,15 @@ type outcome struct {
 	complete     bool              // to repeat it would bring nothing more
 }
 
-// unreachable reports whether the device is to be left alone for a while.
+// unreachable reports whether the device is to be left alone for a while: not
+// because of what is missing here.
 func (o *outcome) unreachable() bool {
 	if o.err == nil || o.ok > 0 {
 		return false
 	}
 	var password *passwordError
-	return !errors.As(o.err, &password)
+	var withheld *withheldError
+	return !errors.As(o.err, &password) && !errors.As(o.err, &withheld)
 }
 
 // run reads the items of a request from one device. short limits the time to
@@ -194,7 +196,7 @@ func (s *session) open(ctx context.Context, short time.Duration, login dlms.Asso
 			s.fresh, s.o.loginRefused = true, false
 			return nil
 		}
-		s.o.loginRefused = refusedLogin(err)
+		s.o.loginRefused = refusedLogin(err) || cannotDecipher(err)
 		s.end(ctx, err)
 		if ctx.Err() == nil && s.proposeLess(err) || s.raise(ctx, err) {
 			continue

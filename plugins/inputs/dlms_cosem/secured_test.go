@@ -19,8 +19,8 @@ import (
 )
 
 const (
-	securedKey  = "000102030405060708090A0B0C0D0E0F"
-	securedAuth = "D0D1D2D3D4D5D6D7D8D9DADBDCDDDEDF"
+	securedKey  = "3C8F1A94E7D2560B7A41C9F3088E6D25"
+	securedAuth = "B1D94E07635AF82C19E04D7B9CA3865F"
 	bothLayers  = security.Authenticated | security.Encrypted
 )
 
@@ -341,7 +341,7 @@ func downgrades() map[string]struct {
 		"repeated counter":         {dlmstest.Faults{RepeatedCounters: 1}, "service", "it was sent before: somebody sends messages of the meter once more, or its counter does not move; nothing of such an answer is used"},
 		"wrong tag of association": {dlmstest.Faults{WrongTags: 1, FromAssociation: true}, "service", "the encryption key fits, but the tag does not"},
 		"foreign title":            {dlmstest.Faults{ForeignTitles: 1}, "service", "what comes out is no APDU: the encryption key is not the meter's"},
-		"foreign title, told":      {dlmstest.Faults{ForeignTitles: 1}, "general", "it comes from system title 4D4D4D0000BC61B1, the meter's is 4D4D4D0000BC614E"},
+		"foreign title, told":      {dlmstest.Faults{ForeignTitles: 1}, "general", "it comes from system title MMM 12345777 (4D4D4D0000BC61B1), the meter's is MMM 12345678 (4D4D4D0000BC614E)"},
 		"wrong reply":              {dlmstest.Faults{WrongReplies: 1}, "service", "the meter has not proved that it has the secret: its answer to our challenge is wrong"},
 	}
 }
@@ -416,7 +416,7 @@ func TestSecuredOtherMeter(t *testing.T) {
 				return
 			}
 			require.Empty(t, p.acc.values())
-			require.Contains(t, p.acc.errors()[0], "the meter's system title is 4D4D4D0000BC614E, 4D4D4D0000BC614F was expected")
+			require.Contains(t, p.acc.errors()[0], "the meter's system title is MMM 12345678 (4D4D4D0000BC614E), MMM 12345679 (4D4D4D0000BC614F) was expected")
 			require.Zero(t, g.Counters().Authentications)
 			require.Equal(t, []string{"decrypt", "decrypt", "backoff"}, p.acc.results()[:3], "the meter has refused nobody")
 		})

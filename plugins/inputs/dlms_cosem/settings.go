@@ -70,19 +70,31 @@ type Settings struct {
 	InvocationCounterOBIS string   `toml:"invocation_counter_obis"`
 	EncryptionKey         Secret   `toml:"encryption_key"`
 	AuthenticationKey     Secret   `toml:"authentication_key"`
+	DedicatedKey          Secret   `toml:"dedicated_key"`
+	MasterKey             Secret   `toml:"master_key"`
+	SigningKey            Secret   `toml:"signing_key"`
+	ServerSigningKey      Secret   `toml:"server_signing_key"`
+	AgreementKey          Secret   `toml:"agreement_key"`
+	ServerAgreementKey    Secret   `toml:"server_agreement_key"`
+	Certificate           Secret   `toml:"certificate"`
+	CACertificate         Secret   `toml:"ca_certificate"`
+	Signed                *bool    `toml:"signed"`
+	ChallengeSize         *int     `toml:"challenge_size"`
+	AssociationObject     string   `toml:"association_object"`
 	KeysFile              string   `toml:"keys_file"`
 	AllowUnauthenticated  *bool    `toml:"allow_unauthenticated"`
 	AllowedSources        []string `toml:"allowed_sources"`
 	ConfirmPush           *bool    `toml:"confirm_push"`
 	Timestamp             string   `toml:"timestamp"`
 
-	KeepOpen  string `toml:"keep_open"`
-	MaxInfo   *int   `toml:"max_info"`
-	Window    *int   `toml:"window"`
-	MaxPDU    *int   `toml:"max_pdu"`
-	MaxAPDU   *int   `toml:"max_apdu"`
-	MaxDepth  *int   `toml:"max_depth"`
-	MaxBlocks *int   `toml:"max_blocks"`
+	KeepOpen    string `toml:"keep_open"`
+	MaxInfo     *int   `toml:"max_info"`
+	Window      *int   `toml:"window"`
+	MaxPDU      *int   `toml:"max_pdu"`
+	BlockWindow *int   `toml:"block_window"`
+	MaxAPDU     *int   `toml:"max_apdu"`
+	MaxDepth    *int   `toml:"max_depth"`
+	MaxBlocks   *int   `toml:"max_blocks"`
 
 	Method       string   `toml:"method"`
 	Times        string   `toml:"times"`
@@ -107,6 +119,8 @@ type Workarounds struct {
 	SNRMParameters     string `toml:"snrm_parameters"`     // auto, always, never
 	ListMax            *int   `toml:"list_max"`            // attributes in a list
 	ForceModeE         *bool  `toml:"force_mode_e"`        // go on with a meter that does not announce mode E
+	PlainRelease       *bool  `toml:"plain_release"`       // the release of a ciphered association is not ciphered
+	DigitSum           *bool  `toml:"digit_sum"`           // authentication high adds up digits; the meter proves nothing
 }
 
 func (w *Workarounds) inherit(d *Workarounds) {
@@ -115,6 +129,8 @@ func (w *Workarounds) inherit(d *Workarounds) {
 	w.SNRMParameters = cmp.Or(w.SNRMParameters, d.SNRMParameters)
 	w.ListMax = cmp.Or(w.ListMax, d.ListMax)
 	w.ForceModeE = cmp.Or(w.ForceModeE, d.ForceModeE)
+	w.PlainRelease = cmp.Or(w.PlainRelease, d.PlainRelease)
+	w.DigitSum = cmp.Or(w.DigitSum, d.DigitSum)
 }
 
 // inherit takes over what is not set from the defaults at the top.
@@ -165,15 +181,7 @@ func (s *Settings) inherit(d *Settings) {
 	s.SendRequests = cmp.Or(s.SendRequests, d.SendRequests)
 	s.AssumeOrder = cmp.Or(s.AssumeOrder, d.AssumeOrder)
 	s.Identity = cmp.Or(s.Identity, d.Identity)
-	s.Security = cmp.Or(s.Security, d.Security)
-	s.SecuritySuite = cmp.Or(s.SecuritySuite, d.SecuritySuite)
-	s.Ciphering = cmp.Or(s.Ciphering, d.Ciphering)
-	s.SystemTitle = cmp.Or(s.SystemTitle, d.SystemTitle)
-	s.ServerSystemTitle = cmp.Or(s.ServerSystemTitle, d.ServerSystemTitle)
-	s.InvocationCounter = cmp.Or(s.InvocationCounter, d.InvocationCounter)
-	s.InvocationCounterOBIS = cmp.Or(s.InvocationCounterOBIS, d.InvocationCounterOBIS)
-	s.EncryptionKey = cmp.Or(s.EncryptionKey, d.EncryptionKey)
-	s.AuthenticationKey = cmp.Or(s.AuthenticationKey, d.AuthenticationKey)
+	s.inheritSecurity(d)
 	s.KeysFile = cmp.Or(s.KeysFile, d.KeysFile)
 	s.AllowUnauthenticated = cmp.Or(s.AllowUnauthenticated, d.AllowUnauthenticated)
 	if s.AllowedSources == nil {
@@ -185,6 +193,7 @@ func (s *Settings) inherit(d *Settings) {
 	s.MaxInfo = cmp.Or(s.MaxInfo, d.MaxInfo)
 	s.Window = cmp.Or(s.Window, d.Window)
 	s.MaxPDU = cmp.Or(s.MaxPDU, d.MaxPDU)
+	s.BlockWindow = cmp.Or(s.BlockWindow, d.BlockWindow)
 	s.MaxAPDU = cmp.Or(s.MaxAPDU, d.MaxAPDU)
 	s.MaxDepth = cmp.Or(s.MaxDepth, d.MaxDepth)
 	s.MaxBlocks = cmp.Or(s.MaxBlocks, d.MaxBlocks)
@@ -199,6 +208,30 @@ func (s *Settings) inherit(d *Settings) {
 	s.MeterTimezone = cmp.Or(s.MeterTimezone, d.MeterTimezone)
 	s.Deviation = cmp.Or(s.Deviation, d.Deviation)
 	s.Workarounds.inherit(&d.Workarounds)
+}
+
+// inheritSecurity is inherit for the keys of secured meters.
+func (s *Settings) inheritSecurity(d *Settings) {
+	s.Security = cmp.Or(s.Security, d.Security)
+	s.SecuritySuite = cmp.Or(s.SecuritySuite, d.SecuritySuite)
+	s.Ciphering = cmp.Or(s.Ciphering, d.Ciphering)
+	s.SystemTitle = cmp.Or(s.SystemTitle, d.SystemTitle)
+	s.ServerSystemTitle = cmp.Or(s.ServerSystemTitle, d.ServerSystemTitle)
+	s.InvocationCounter = cmp.Or(s.InvocationCounter, d.InvocationCounter)
+	s.InvocationCounterOBIS = cmp.Or(s.InvocationCounterOBIS, d.InvocationCounterOBIS)
+	s.EncryptionKey = cmp.Or(s.EncryptionKey, d.EncryptionKey)
+	s.AuthenticationKey = cmp.Or(s.AuthenticationKey, d.AuthenticationKey)
+	s.DedicatedKey = cmp.Or(s.DedicatedKey, d.DedicatedKey)
+	s.MasterKey = cmp.Or(s.MasterKey, d.MasterKey)
+	s.SigningKey = cmp.Or(s.SigningKey, d.SigningKey)
+	s.ServerSigningKey = cmp.Or(s.ServerSigningKey, d.ServerSigningKey)
+	s.AgreementKey = cmp.Or(s.AgreementKey, d.AgreementKey)
+	s.ServerAgreementKey = cmp.Or(s.ServerAgreementKey, d.ServerAgreementKey)
+	s.Certificate = cmp.Or(s.Certificate, d.Certificate)
+	s.CACertificate = cmp.Or(s.CACertificate, d.CACertificate)
+	s.Signed = cmp.Or(s.Signed, d.Signed)
+	s.ChallengeSize = cmp.Or(s.ChallengeSize, d.ChallengeSize)
+	s.AssociationObject = cmp.Or(s.AssociationObject, d.AssociationObject)
 }
 
 // A Request reads items from one meter, or from several at the addresses of a

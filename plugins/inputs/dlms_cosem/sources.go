@@ -15,17 +15,11 @@ func (l *listener) admits(from net.Addr) bool {
 	}
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	if l.sockets >= mostSockets {
+	if !l.enters(ip) {
+		l.complainLocked("sockets "+ip.String(), fmt.Errorf("%s: a connection from %s was refused: there are %d from there, and %d in all; at most %d and %d are served", l.endpoint, ip, l.from[ip], l.sockets, mostOfSource, mostSockets))
 		return false
 	}
-	l.sockets++
 	return true
-}
-
-func (l *listener) leaves() {
-	l.mu.Lock()
-	l.sockets--
-	l.mu.Unlock()
 }
 
 // allowed reports whether a request takes something from there.

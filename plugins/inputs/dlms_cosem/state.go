@@ -2,6 +2,7 @@ package dlms_cosem
 
 import (
 	"errors"
+	"path/filepath"
 
 	"github.com/telegraf-dlms/telegraf-dlms/internal/state"
 )
@@ -11,14 +12,11 @@ import (
 // meters are learned anew at each start then.
 func (d *DLMS) openState() (closeState func()) {
 	if d.State != nil {
-		d.kept, d.counters = d.State, d.State
-		return func() {}
+		d.kept = d.State
+		d.counters.begin(ownState{d.State}, nil, nil)
+		return d.counters.end
 	}
-	dir, err := state.Dir(d.StateDir)
-	var s *state.Store
-	if err == nil {
-		s, err = state.Open(dir, d.ConfigPath)
-	}
+	s, err := d.openFile()
 	var locked *state.LockedError
 	switch {
 	case errors.As(err, &locked):
@@ -29,14 +27,41 @@ func (d *DLMS) openState() (closeState func()) {
 		d.Log.Warnf("State: %s is gone: what was known about the meters is learned anew", s.Path())
 	default:
 	}
+	from, why := d.countersIn(s, err)
+	d.counters.begin(from, why, func() (counterState, error) { return d.countersIn(d.openFile()) })
 	if err != nil {
 		s = state.Memory()
 	}
-	d.kept, d.counters = s, s
+	d.kept = s
 	if !d.Partial {
 		d.forgetOthers()
 	}
-	return func() { _ = s.Close() }
+	return func() {
+		d.counters.end()
+		_ = s.Close()
+	}
+}
+
+func (d *DLMS) openFile() (*state.Store, error) {
+	dir, err := state.Dir(d.StateDir)
+	if err != nil {
+		return nil, err
+	}
+	return state.Open(dir, d.ConfigPath)
+}
+
+// countersIn is where invocation counters are after opening the state has ended
+// so: with the instance that has the file, if there is one.
+func (d *DLMS) countersIn(s *state.Store, err error) (counterState, error) {
+	var locked *state.LockedError
+	switch {
+	case err == nil:
+		return ownState{s}, nil
+	case errors.As(err, &locked):
+		return newLentState(filepath.Dir(locked.Path), state.Name(d.ConfigPath)), nil
+	default:
+		return nil, err
+	}
 }
 
 // openFresh is openState for people, who are shown what the meter says now: what
