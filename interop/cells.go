@@ -32,7 +32,32 @@ func jdlmsMeter() []cell {
 			add("wrong password", wrongPassword)
 		}
 	}
+	add := func(name string, run func(context.Context, *environment) (string, error)) {
+		l := link{framing: "wrapper", secure: newProtection("high-gmac", "both")}
+		list = append(list, cell{peer: peer.JDLMS.Name, name: "LN wrapper high-gmac, security both, " + name, run: withMeter(peer.JDLMS, nil, l, run)})
+	}
+	add("single reads", singles)
+	add("list reads", lists)
+	add("wrong keys", wrongKeys)
 	return list
+}
+
+// wrongKeys knocks with each key wrong, at which this server hangs up, and then with the right ones.
+func wrongKeys(ctx context.Context, e *environment) (string, error) {
+	for _, change := range []func(p *protection){
+		func(p *protection) { p.keys.EncryptionKey = altered(p.keys.EncryptionKey) },
+		func(p *protection) { p.keys.AuthenticationKey = altered(p.keys.AuthenticationKey) },
+	} {
+		l, wrong := e.link, *e.link.secure
+		l.secure = &wrong
+		change(&wrong)
+		s, err := l.open(ctx, 0)
+		e.link.secure.counter = wrong.counter
+		if err == nil {
+			return "", errors.Join(errors.New("a wrong key was accepted"), s.close(ctx))
+		}
+	}
+	return singles(ctx, e)
 }
 
 // guruxMeter are the cells in which the meter is on Gurux for Java.

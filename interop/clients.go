@@ -15,19 +15,20 @@ import (
 )
 
 // A client is a foreign program that reads our meter. It is called with HOST,
-// PORT, framing, referencing, the password of low security or nothing, and the
-// network and address of a device behind a gateway.
+// PORT, framing, referencing, and with what else link.arguments has.
 type client struct {
 	folder string // in interop, with client.py and what it needs under target
 	name   string
 	names  []string // ways of referencing that it knows
 	behind bool     // it knows devices behind a gateway
 	least  int      // registers it has to have read
+
+	secured []securedCell
 }
 
 var clients = []client{
-	{folder: "gurux-python", name: "Gurux Python 1.0.203", names: []string{"ln", "sn"}, behind: true, least: 25},
-	{folder: "dlms-cosem", name: "dlms-cosem 25.1.0", names: []string{"ln"}, least: 5},
+	{folder: "gurux-python", name: "Gurux Python 1.0.203", names: []string{"ln", "sn"}, behind: true, least: 25, secured: guruxSecured()},
+	{folder: "dlms-cosem", name: "dlms-cosem 25.1.0", names: []string{"ln"}, least: 5, secured: dlmsCosemSecured()},
 }
 
 // foreignClients are the cells in which the meter is ours.
@@ -51,6 +52,9 @@ func foreignClients() []cell {
 				add("LN "+framing+" none, reads our meter behind a gateway", link{framing: framing, device: "10203040"})
 			}
 		}
+		for _, s := range c.secured {
+			list = append(list, s.cell(c))
+		}
 	}
 	return list
 }
@@ -64,6 +68,10 @@ type seen struct {
 		Value float64 `json:"value"`
 		Unit  uint8   `json:"unit"`
 	} `json:"registers"`
+	Rows    [][]any `json:"rows"`    // of the load profile
+	Blocks  int     `json:"blocks"`  // that were asked for
+	Listed  int     `json:"listed"`  // attributes read in a list
+	Counter uint32  `json:"counter"` // the next invocation counter
 }
 
 // reads starts our meter and lets the client read it, then our own program, then
@@ -74,50 +82,65 @@ func (c client) reads(ctx context.Context, p place, l link) (note string, err er
 		return "", err
 	}
 	defer stop()
-	listed, err := ours[listedObject](ctx, p.binary, l, "objects", "-no-values")
-	if err != nil {
-		return "", err
-	}
 	got, err := c.read(ctx, p, l)
 	if err != nil {
 		return "", err
 	}
-	if got.Objects != len(listed) {
-		return "", fmt.Errorf("it lists %d objects, our program %d", got.Objects, len(listed))
-	}
-	if len(got.Registers) < c.least {
-		return "", fmt.Errorf("it has read %d registers, want at least %d", len(got.Registers), c.least)
-	}
-	again, err := ours[reading](ctx, p.binary, l, "get", append([]string{"0.0.42.0.0.255", "0.0.96.1.0.255"}, got.codes()...)...)
+	values, err := c.compare(ctx, p, l, got)
 	if err != nil {
 		return "", err
-	}
-	if got.Name != again[0].Text || got.Serial != again[1].Text {
-		return "", fmt.Errorf("it has read %q and %q, our program %q and %q", got.Name, got.Serial, again[0].Text, again[1].Text)
 	}
 	last, err := c.read(ctx, p, l)
 	if err != nil {
 		return "", err
 	}
-	counters := 0
+	for code, value := range values {
+		if last := last.Registers[code].Value; value > last {
+			return "", fmt.Errorf("%s: our program has read %v, then it %v", code, value, last)
+		}
+	}
+	return fmt.Sprintf("%d objects, %d registers, %d of them counters", got.Objects, len(got.Registers), len(values)), nil
+}
+
+// compare lets our program read what the client has read, and returns the values
+// of the registers that only count upwards.
+func (c client) compare(ctx context.Context, p place, l link, got seen) (counters map[string]float64, err error) {
+	listed, err := ours[listedObject](ctx, p.binary, l, "objects", "-no-values")
+	if err != nil {
+		return nil, err
+	}
+	if got.Objects != len(listed) {
+		return nil, fmt.Errorf("it lists %d objects, our program %d", got.Objects, len(listed))
+	}
+	if len(got.Registers) < c.least {
+		return nil, fmt.Errorf("it has read %d registers, want at least %d", len(got.Registers), c.least)
+	}
+	again, err := ours[reading](ctx, p.binary, l, "get", append([]string{"0.0.42.0.0.255", "0.0.96.1.0.255"}, got.codes()...)...)
+	if err != nil {
+		return nil, err
+	}
+	if got.Name != again[0].Text || got.Serial != again[1].Text {
+		return nil, fmt.Errorf("it has read %q and %q, our program %q and %q", got.Name, got.Serial, again[0].Text, again[1].Text)
+	}
+	counters = map[string]float64{}
 	for i, code := range got.codes() {
-		o := again[i+2]
+		o, first := again[i+2], got.Registers[code]
 		value, ok := o.Value.(float64)
-		if !ok || o.Error != "" || o.Unit != symbols[got.Registers[code].Unit] {
-			return "", fmt.Errorf("%s: it has read %+v, our program %+v", code, got.Registers[code], o)
+		if !ok || o.Error != "" || o.Unit != symbols[first.Unit] {
+			return nil, fmt.Errorf("%s: it has read %+v, our program %+v", code, first, o)
 		}
 		if !strings.Contains(code, ".8.") || strings.HasPrefix(code, "1.0.16.8.") { // import less export falls, too
 			continue
 		}
-		counters++
-		if first, last := got.Registers[code].Value, last.Registers[code].Value; value < first || value > last {
-			return "", fmt.Errorf("%s: it has read %v, then our program %v, then it %v", code, first, value, last)
+		if value < first.Value {
+			return nil, fmt.Errorf("%s: it has read %v, then our program %v", code, first.Value, value)
 		}
+		counters[code] = value
 	}
-	if counters == 0 {
-		return "", fmt.Errorf("none of its registers is a counter: %v", got.codes())
+	if len(counters) == 0 {
+		return nil, fmt.Errorf("none of its registers is a counter: %v", got.codes())
 	}
-	return fmt.Sprintf("%d objects, %d registers, %d of them counters", got.Objects, len(got.Registers), counters), nil
+	return counters, nil
 }
 
 // codes are those of the registers, sorted.
@@ -130,27 +153,35 @@ func (s seen) codes() []string {
 	return list
 }
 
-// read runs the client once.
-func (c client) read(ctx context.Context, p place, l link) (s seen, err error) {
+// read runs the client once, with more arguments than those of the link.
+func (c client) read(ctx context.Context, p place, l link, more ...string) (s seen, err error) {
 	folder := filepath.Join(p.root, "interop", c.folder)
 	host, port, _ := strings.Cut(l.endpoint, ":")
-	names := "ln"
-	if l.short {
-		names = "sn"
-	}
-	secret := ""
-	if l.low {
-		secret = l.password
-	}
-	arguments := []string{filepath.Join(folder, "client.py"), host, port, l.framing, names, secret}
-	if l.device != "" {
-		arguments = append(arguments, "0", l.device)
-	}
+	arguments := slices.Concat([]string{filepath.Join(folder, "client.py"), host, port}, l.arguments(), more)
 	out, err := run(exec.CommandContext(ctx, filepath.Join(folder, "target", "venv", "bin", "python"), arguments...))
 	if err != nil {
 		return s, fmt.Errorf("%s (make python-peers installs it): %w", c.name, err)
 	}
 	return s, json.Unmarshal(out, &s)
+}
+
+// arguments are what a client needs to be told besides the endpoint.
+func (l link) arguments() []string {
+	list := []string{l.framing, "ln"}
+	if l.short {
+		list[1] = "sn"
+	}
+	switch {
+	case l.secure != nil:
+		list = append(list, l.secure.arguments(l.password)...)
+	case l.low:
+		list = append(list, "--client", "32", "--authentication", "low", "--password", l.password)
+	default:
+	}
+	if l.device != "" {
+		list = append(list, "--gateway", l.device)
+	}
+	return list
 }
 
 // listedObject is one element of what `objects -format json` prints.

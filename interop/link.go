@@ -1,12 +1,14 @@
 package main
 
 import (
+	"cmp"
 	"context"
 	"encoding/hex"
 	"fmt"
 	"net"
 	"os"
 	"slices"
+	"strings"
 	"time"
 
 	"github.com/telegraf-dlms/telegraf-dlms/dlms"
@@ -23,8 +25,11 @@ type link struct {
 	low      bool
 	short    bool // short names
 	password string
-	device   string      // behind a gateway; empty: none
-	secure   *protection // nil: no more than low
+	device   string        // behind a gateway; empty: none
+	secure   *protection   // nil: no more than low
+	more     []string      // flags of our program besides
+	patience time.Duration // for an answer; 0: 10 s
+	blocks   int           // window of general block transfer; 0: it is not proposed
 }
 
 // linkOf fits the options of a meter.
@@ -53,12 +58,20 @@ func (l link) flags() []string {
 	if l.short {
 		flags = append(flags, "-referencing", "sn")
 	}
-	return flags
+	return append(flags, l.more...)
 }
 
 // environ is the environment that goes with the flags.
 func (l link) environ() []string {
-	return append(os.Environ(), "METER_PASSWORD="+l.password, "METER_KEY="+hex.EncodeToString(encryptionKey), "METER_AUTHENTICATION_KEY="+hex.EncodeToString(authenticationKey))
+	list := append(os.Environ(), "METER_PASSWORD="+l.password)
+	if p := l.secure; p != nil {
+		list = append(list, "METER_KEY="+hex.EncodeToString(p.keys.EncryptionKey), "METER_AUTHENTICATION_KEY="+hex.EncodeToString(p.keys.AuthenticationKey),
+			"METER_SIGNING_KEY="+string(p.signingKey))
+		if p.public.MeterSigning != nil {
+			list = append(list, "METER_SERVER_SIGNING_KEY="+p.public.MeterSigning.String())
+		}
+	}
+	return list
 }
 
 // session is an open association.
@@ -74,11 +87,11 @@ func (l link) open(ctx context.Context, conformance xdlms.Conformance) (*session
 	if err != nil {
 		return nil, err
 	}
-	cfg := dlms.ConnConfig{Framing: dlms.Wrapper, ClientAddress: 16, LogicalAddress: 1, ReplyTimeout: 10 * time.Second}
+	cfg := dlms.ConnConfig{Framing: dlms.Wrapper, ClientAddress: 16, LogicalAddress: 1, ReplyTimeout: cmp.Or(l.patience, 10*time.Second)}
 	if l.framing == "hdlc" {
 		cfg.Framing = dlms.HDLC
 	}
-	association := dlms.AssociationConfig{Conformance: conformance, ShortNames: l.short}
+	association := dlms.AssociationConfig{Conformance: conformance, ShortNames: l.short, GeneralBlocks: l.blocks}
 	if l.low {
 		cfg.ClientAddress = 32
 		association.Mechanism = acse.Low
@@ -104,11 +117,14 @@ func (l link) open(ctx context.Context, conformance xdlms.Conformance) (*session
 	return &session{conn: conn, association: a}, nil
 }
 
+// shortRLRE is what is wrong with the RLRE of Gurux for Java: the lengths in it are too small.
+const shortRLRE = "RLRE: octets left over: 4"
+
 // close releases and closes; the release is part of what is proven.
 func (s *session) close(ctx context.Context) error {
 	err := s.association.Release(ctx)
 	_ = s.conn.Close()
-	if err != nil {
+	if err != nil && !strings.Contains(err.Error(), shortRLRE) {
 		return fmt.Errorf("release: %w", err)
 	}
 	return nil

@@ -12,8 +12,10 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
+	"runtime"
 	"slices"
 	"strings"
+	"sync/atomic"
 	"time"
 
 	"github.com/telegraf-dlms/telegraf-dlms/interop/peer"
@@ -48,6 +50,7 @@ var errNotApplicable = errors.New("not applicable")
 func main() {
 	binary := flag.String("binary", "bin/telegraf-dlms", "our program")
 	only := flag.String("only", "", "only cells whose name contains this")
+	parallel := flag.Int("parallel", runtime.NumCPU(), "cells at a time")
 	flag.Parse()
 	root, err := peer.Root()
 	if err == nil {
@@ -57,34 +60,58 @@ func main() {
 		fmt.Fprintln(os.Stderr, err)
 		os.Exit(2)
 	}
-	os.Exit(table(place{root: root, binary: *binary}, *only))
+	os.Exit(table(place{root: root, binary: *binary}, *only, max(*parallel, 1)))
 }
 
-// table runs the cells one by one and returns the exit status.
-func table(p place, only string) int {
-	results := map[string]int{}
+// An outcome is what is said of a cell.
+type outcome struct {
+	verdict, note string
+	took          time.Duration
+}
+
+// table runs the cells, a few at a time, and returns the exit status.
+func table(p place, only string, parallel int) int {
+	cells := slices.Concat(guruxMeter(), secureMeter(), suiteMeter(), jdlmsMeter(), foreignPushes(), foreignClients(), serialServers())
+	cells = slices.DeleteFunc(cells, func(c cell) bool { return !strings.Contains(c.peer+" "+c.name, only) })
 	began := time.Now()
-	for _, c := range slices.Concat(guruxMeter(), secureMeter(), jdlmsMeter(), foreignPushes(), foreignClients(), serialServers()) {
-		if !strings.Contains(c.peer+" "+c.name, only) {
-			continue
-		}
-		start := time.Now()
-		note, err := c.attempt(p)
-		verdict := "pass"
-		switch {
-		case errors.Is(err, errNotApplicable):
-			verdict, note = "n/a", strings.TrimPrefix(err.Error(), errNotApplicable.Error()+": ")
-		case err != nil:
-			verdict, note = "fail", err.Error()
-		}
-		results[verdict]++
-		fmt.Printf("interop  %-20s  %-52s %-4s %6.2f s  %s\n", c.peer, c.name, verdict, time.Since(start).Seconds(), note)
+	outcomes := make([]chan outcome, len(cells))
+	for i := range outcomes {
+		outcomes[i] = make(chan outcome, 1)
+	}
+	var next atomic.Int64
+	for range parallel {
+		go func() {
+			for i := next.Add(1) - 1; i < int64(len(cells)); i = next.Add(1) - 1 {
+				outcomes[i] <- cells[i].judge(p)
+			}
+		}()
+	}
+	results := map[string]int{}
+	for i, c := range cells {
+		o := <-outcomes[i]
+		results[o.verdict]++
+		fmt.Printf("interop  %-20s  %-52s %-4s %6.2f s  %s\n", c.peer, c.name, o.verdict, o.took.Seconds(), o.note)
 	}
 	fmt.Printf("interop: %d pass, %d fail, %d n/a in %.0f s\n", results["pass"], results["fail"], results["n/a"], time.Since(began).Seconds())
 	if results["fail"] > 0 || results["pass"] == 0 {
 		return 1
 	}
 	return 0
+}
+
+// judge runs the cell.
+func (c cell) judge(p place) outcome {
+	start := time.Now()
+	note, err := c.attempt(p)
+	o := outcome{verdict: "pass", note: note}
+	switch {
+	case errors.Is(err, errNotApplicable):
+		o.verdict, o.note = "n/a", strings.TrimPrefix(err.Error(), errNotApplicable.Error()+": ")
+	case err != nil:
+		o.verdict, o.note = "fail", err.Error()
+	}
+	o.took = time.Since(start)
+	return o
 }
 
 func (c cell) attempt(p place) (string, error) {
@@ -104,6 +131,7 @@ func withMeter(stack peer.Stack, options []string, l link, run func(context.Cont
 		l.endpoint = meter.Address
 		note, err := run(ctx, &environment{meter: meter, link: l, binary: p.binary})
 		if err != nil && !errors.Is(err, errNotApplicable) {
+			meter.Stop() // so that all it has said is here
 			err = fmt.Errorf("%w%s", err, complaints(meter))
 		}
 		return note, err

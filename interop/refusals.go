@@ -1,6 +1,7 @@
 package main
 
 import (
+	"bytes"
 	"context"
 	"errors"
 	"fmt"
@@ -22,14 +23,17 @@ type mistake struct {
 func mistakes(ctx context.Context, e *environment) (refused []string, err error) {
 	p := e.link.secure
 	var list []mistake
-	if p.mechanism != acse.None && !p.gmac() {
+	if p.secret() {
 		list = append(list, mistake{"secret", func(l *link) { l.password = "87654321" }})
 	}
 	if p.control != 0 || p.gmac() {
-		list = append(list, mistake{"encryption key", func(l *link) { l.secure.keys.EncryptionKey = authenticationKey }})
+		list = append(list, mistake{"encryption key", func(l *link) { l.secure.keys.EncryptionKey = altered(l.secure.keys.EncryptionKey) }})
 	}
 	if p.control&security.Authenticated != 0 || p.gmac() {
-		list = append(list, mistake{"authentication key", func(l *link) { l.secure.keys.AuthenticationKey = encryptionKey }})
+		list = append(list, mistake{"authentication key", func(l *link) { l.secure.keys.AuthenticationKey = altered(l.secure.keys.AuthenticationKey) }})
+	}
+	if p.mechanism == acse.HLSECDSA {
+		list = append(list, mistake{"signing key", func(l *link) { l.secure.public.Signing = l.secure.public.Agreement }})
 	}
 	for _, m := range list {
 		l, wrong := e.link, *p
@@ -51,6 +55,13 @@ func mistakes(ctx context.Context, e *environment) (refused []string, err error)
 		return nil, fmt.Errorf("right secrets after wrong ones: %w", err)
 	}
 	return refused, s.close(ctx)
+}
+
+// altered is a key of the same length that differs in one bit.
+func altered(key []byte) []byte {
+	key = bytes.Clone(key)
+	key[0] ^= 1
+	return key
 }
 
 // refusal says in short how a wrong secret was refused.

@@ -5,6 +5,7 @@ import (
 	"encoding/hex"
 	"errors"
 	"fmt"
+	"strconv"
 	"strings"
 
 	"github.com/telegraf-dlms/telegraf-dlms/dlms"
@@ -15,11 +16,16 @@ import (
 
 // protection is what a meter with high-level security or ciphering demands, as the library needs it.
 type protection struct {
-	mechanism acse.Mechanism
-	control   security.Control // 0: APDUs are plain
-	general   bool
-	keys      security.Keys
-	counter   uint32 // the last one that was used
+	mechanism  acse.Mechanism
+	control    security.Control // 0: APDUs are plain
+	ciphering  dlms.Ciphering
+	keys       security.Keys
+	dedicated  []byte // key for the association
+	master     []byte // wraps keys
+	public     dlms.PublicKeys
+	signingKey []byte // ours, PEM, as our program has it
+	signed     bool
+	counter    uint32 // the last one that was used
 }
 
 // mechanisms are the ways to authenticate, by the name that both the meter and our program have for them.
@@ -28,7 +34,7 @@ var mechanisms = []struct {
 	mechanism acse.Mechanism
 }{
 	{"none", acse.None}, {"low", acse.Low}, {"high", acse.HLS}, {"high-md5", acse.HLSMD5},
-	{"high-sha1", acse.HLSSHA1}, {"high-gmac", acse.HLSGMAC}, {"high-sha256", acse.HLSSHA256},
+	{"high-sha1", acse.HLSSHA1}, {"high-gmac", acse.HLSGMAC}, {"high-sha256", acse.HLSSHA256}, {"high-ecdsa", acse.HLSECDSA},
 }
 
 // protections are the meter's names for what protects an APDU.
@@ -56,7 +62,7 @@ func secureMeter() []cell {
 	}
 	for _, names := range []string{"ln", "sn"} {
 		for _, framing := range []string{"hdlc", "wrapper"} {
-			for _, m := range mechanisms {
+			for _, m := range mechanisms[:len(mechanisms)-1] { // the last one is not of suite 0
 				for _, c := range protections {
 					if c.control != 0 || m.mechanism != acse.None && m.mechanism != acse.Low {
 						add(protected, "", names, framing, m.name, c.name)
@@ -89,19 +95,30 @@ func secureCell(run func(context.Context, *environment) (string, error), what, n
 		"--referencing", names, "--framing", framing, "--auth", auth, "--security", protects, "--rows", "40", "--max-pdu", "256",
 		"--key", hex.EncodeToString(encryptionKey), "--auth-key", hex.EncodeToString(authenticationKey), "--title", hex.EncodeToString(meterTitle),
 	}, more...)
-	l := link{framing: framing, short: names == "sn", password: password, secure: &protection{keys: security.Keys{EncryptionKey: encryptionKey, AuthenticationKey: authenticationKey}}}
+	l := link{framing: framing, short: names == "sn", password: password, secure: newProtection(auth, protects)}
+	name := fmt.Sprintf("%s %s %s, security %s%s", strings.ToUpper(names), framing, auth, protects, what)
+	return cell{peer: peer.Gurux.Name, name: name, run: withMeter(peer.Gurux, meter, l, run)}
+}
+
+// newProtection is the one with these names.
+func newProtection(auth, protects string) *protection {
+	p := &protection{keys: security.Keys{EncryptionKey: encryptionKey, AuthenticationKey: authenticationKey}}
 	for _, m := range mechanisms {
 		if m.name == auth {
-			l.secure.mechanism = m.mechanism
+			p.mechanism = m.mechanism
 		}
 	}
 	for _, c := range protections {
 		if c.name == protects {
-			l.secure.control = c.control
+			p.control = c.control
 		}
 	}
-	name := fmt.Sprintf("%s %s %s, security %s%s", strings.ToUpper(names), framing, auth, protects, what)
-	return cell{peer: peer.Gurux.Name, name: name, run: withMeter(peer.Gurux, meter, l, run)}
+	return p
+}
+
+// secret says that there is one which is not a key.
+func (p *protection) secret() bool {
+	return p.mechanism != acse.None && !p.gmac() && p.mechanism != acse.HLSECDSA
 }
 
 // gmac says that the keys authenticate, and there is no secret besides.
@@ -110,11 +127,12 @@ func (p *protection) gmac() bool { return p.mechanism == acse.HLSGMAC }
 // apply makes an association of it. Counters go on from the last one.
 func (p *protection) apply(cfg *dlms.AssociationConfig, secret string) {
 	cfg.Mechanism, cfg.Password, cfg.Title = p.mechanism, []byte(secret), clientTitle
-	if p.control == 0 && !p.gmac() {
+	if p.control == 0 && !p.gmac() && p.mechanism != acse.HLSECDSA {
 		return
 	}
 	cfg.Security = &dlms.Security{
-		Title: clientTitle, Keys: p.keys, Control: p.control, Plain: p.control == 0, General: p.general,
+		Title: clientTitle, Keys: p.keys, Control: p.control, Plain: p.control == 0, Ciphering: p.ciphering,
+		Dedicated: p.dedicated, MasterKey: p.master, Public: p.public, Signed: p.signed,
 		Counter: func() (uint32, error) {
 			p.counter++
 			return p.counter, nil
@@ -124,19 +142,20 @@ func (p *protection) apply(cfg *dlms.AssociationConfig, secret string) {
 
 // flags are what our program needs to be told.
 func (p *protection) flags() []string {
-	names := map[security.Control]string{0: "none", security.Authenticated: "authentication", security.Encrypted: "encryption"}
-	protects, ok := names[p.control]
-	if !ok {
-		protects = "authentication+encryption"
-	}
-	flags := []string{"-client_address", "1", "-security", protects}
+	flags := []string{"-client_address", "1", "-security", p.policy()}
 	for _, m := range mechanisms {
 		if m.mechanism == p.mechanism {
 			flags = append(flags, "-authentication", m.name)
 		}
 	}
-	if !p.gmac() && p.mechanism != acse.None {
+	if p.secret() {
 		flags = append(flags, "-password", "env:METER_PASSWORD")
+	}
+	if p.keys.Suite > 0 {
+		flags = append(flags, "-security_suite", strconv.Itoa(int(p.keys.Suite)))
+	}
+	if p.mechanism == acse.HLSECDSA {
+		flags = append(flags, "-signing_key", "env:METER_SIGNING_KEY", "-server_signing_key", "env:METER_SERVER_SIGNING_KEY")
 	}
 	if p.gmac() || p.control != 0 {
 		flags = append(flags, "-encryption_key", "env:METER_KEY", "-authentication_key", "env:METER_AUTHENTICATION_KEY")
@@ -156,7 +175,7 @@ func protected(ctx context.Context, e *environment) (string, error) {
 
 // general does so with general-glo-ciphering.
 func general(ctx context.Context, e *environment) (string, error) {
-	e.link.secure.general = true
+	e.link.secure.ciphering = dlms.GeneralCiphering
 	return protected(ctx, e)
 }
 

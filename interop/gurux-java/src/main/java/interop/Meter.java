@@ -61,6 +61,18 @@ public final class Meter {
         System.exit(0);
     }
 
+    /** Whether it is one of general block transfer. */
+    private static boolean isGeneralBlock(byte[] reply, boolean hdlc) {
+        int tag = 8;
+        if (hdlc && reply != null) { // after the LLC header
+            tag = 3;
+            while (tag < 16 && tag < reply.length && !((reply[tag - 3] & 0xFF) == 0xE6 && (reply[tag - 2] & 0xFF) == 0xE7 && reply[tag - 1] == 0)) {
+                tag++;
+            }
+        }
+        return reply != null && tag < reply.length && (reply[tag] & 0xFF) == 0xE0;
+    }
+
     private static void serve(Socket socket, Options options, Contents contents, Protection protection, Events events) {
         try (socket) {
             socket.setTcpNoDelay(true);
@@ -73,6 +85,9 @@ public final class Meter {
                 for (byte[] message = messages.next(); message != null; message = messages.next()) {
                     byte[] reply = server.handleRequest(message);
                     server.answered();
+                    if (isGeneralBlock(reply, options.hdlc)) {
+                        events.say("general-block");
+                    }
                     if (reply == null || reply.length == 0) {
                         continue;
                     }

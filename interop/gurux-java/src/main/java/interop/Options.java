@@ -12,9 +12,16 @@ final class Options {
               --port N             TCP port on loopback, 0 = a free one (0)
               --framing NAME       hdlc or wrapper (wrapper)
               --referencing NAME   ln or sn (ln)
-              --auth NAME          none, low, high, high-md5, high-sha1, high-gmac or high-sha256 (none)
+              --auth NAME          none, low, high, high-md5, high-sha1, high-gmac, high-sha256 or high-ecdsa (none)
               --password TEXT      password of low, secret of the others (12345678)
               --security NAME      what every request must have: none, authentication, encryption or both (none)
+              --suite N            security suite: 0, 1 or 2 (0)
+              --signing-key HEX    of the meter, private, PKCS #8
+              --client-key HEX     of the client's signatures, public, X.509
+              --agreement-key HEX, --client-agreement-key HEX
+                                   those of key agreement, likewise
+              --own-signatures     those of the server class, which knows suite 1 and logical names only
+              --gbt                general block transfer is granted
               --key HEX            encryption key (000102..0F)
               --auth-key HEX       authentication key (D0D1D2..DF)
               --title HEX          system title (4752580000000001)
@@ -29,7 +36,7 @@ final class Options {
               --no-lists           conformance without multiple-references
               --delay N            milliseconds before each answer (0)
             The first line on stdout is the port. Events go to stderr, one per line:
-            connect, associate (without high), refuse, release, answer, close, each with the number of the connection.
+            connect, associate (without high), refuse, release, answer, general-block, close, each with the number of the connection.
             The meter ends when its standard input does.""";
 
     int port;
@@ -41,6 +48,13 @@ final class Options {
     byte[] authenticationKey = hex("D0D1D2D3D4D5D6D7D8D9DADBDCDDDEDF");
     byte[] title = hex("4752580000000001");
     Security answers; // null: that of requests
+    int suite;
+    byte[] signingKey = {};
+    byte[] clientKey = {};
+    byte[] agreementKey = {};
+    byte[] clientAgreementKey = {};
+    boolean ownSignatures;
+    boolean gbt;
     long counter;
     boolean impostor;
     String password = "12345678";
@@ -56,6 +70,8 @@ final class Options {
         for (int i = 0; i < args.length; i++) {
             switch (args[i]) {
             case "--no-lists" -> o.lists = false;
+            case "--own-signatures" -> o.ownSignatures = true;
+            case "--gbt" -> o.gbt = true;
             case "--impostor" -> o.impostor = true;
             default -> {
                 if (i + 1 == args.length) {
@@ -79,6 +95,11 @@ final class Options {
         case "--auth" -> authentication = authentication(value);
         case "--security" -> security = security(value);
         case "--answers" -> answers = security(value);
+        case "--agreement-key" -> agreementKey = hex(value);
+        case "--client-agreement-key" -> clientAgreementKey = hex(value);
+        case "--suite" -> suite = Integer.parseInt(value);
+        case "--signing-key" -> signingKey = hex(value);
+        case "--client-key" -> clientKey = hex(value);
         case "--key" -> this.key = hex(value);
         case "--auth-key" -> authenticationKey = hex(value);
         case "--title" -> title = hex(value);
@@ -111,6 +132,7 @@ final class Options {
         case "high-sha1" -> Authentication.HIGH_SHA1;
         case "high-gmac" -> Authentication.HIGH_GMAC;
         case "high-sha256" -> Authentication.HIGH_SHA256;
+        case "high-ecdsa" -> Authentication.HIGH_ECDSA;
         default -> throw new IllegalArgumentException("there is no authentication " + name);
         };
     }

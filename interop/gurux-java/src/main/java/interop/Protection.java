@@ -20,6 +20,8 @@ final class Protection {
     static final String COUNTER = "0.0.43.1.0.255";
 
     private final Options options;
+    private final Ecdsa ecdsa; // null: there are no such keys
+    private final Ecdsa agreement;
     /** Shared by all connections: the server refuses counters below it, and sets it to what it has seen. */
     private final GXDLMSData counter = new GXDLMSData(COUNTER);
 
@@ -27,6 +29,8 @@ final class Protection {
         this.options = options;
         counter.setDataType(2, DataType.UINT32);
         counter.setValue(options.counter);
+        ecdsa = options.signingKey.length > 0 ? new Ecdsa(options.clientKey, options.signingKey, options.suite) : null;
+        agreement = options.agreementKey.length > 0 ? new Ecdsa(options.clientAgreementKey, options.agreementKey, options.suite) : null;
     }
 
     GXDLMSData counter() {
@@ -36,12 +40,30 @@ final class Protection {
     /** An object of its own for one connection. */
     GXDLMSSecuritySetup setup() {
         GXDLMSSecuritySetup s = new GXDLMSSecuritySetup(SETUP);
+        s.setSecuritySuite(suite()); // first: it decides how long keys are
         s.setServerSystemTitle(options.title);
         s.setGuek(options.key);
         s.setGak(options.authenticationKey);
-        s.setSecuritySuite(SecuritySuite.SUITE_0);
         s.setSecurityPolicy(policy());
         return s;
+    }
+
+    SecuritySuite suite() {
+        return SecuritySuite.forValue(options.suite);
+    }
+
+    Ecdsa ecdsa() {
+        return ecdsa;
+    }
+
+    /** Gives the server class the public keys of the client and the private ones of the meter. */
+    void pair(GXCiphering ciphering) {
+        if (ecdsa != null) {
+            ciphering.setSigningKeyPair(ecdsa.keys());
+        }
+        if (agreement != null) {
+            ciphering.setKeyAgreementKeyPair(agreement.keys());
+        }
     }
 
     private Set<SecurityPolicy> policy() {
@@ -76,6 +98,7 @@ final class Protection {
 
     /** In short names the server has no setup object to take the keys from. */
     void arm(GXCiphering ciphering) {
+        ciphering.setSecuritySuite(suite());
         ciphering.setSystemTitle(options.title);
         ciphering.setBlockCipherKey(options.key);
         ciphering.setAuthenticationKey(options.authenticationKey);

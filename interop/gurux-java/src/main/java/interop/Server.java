@@ -48,12 +48,16 @@ final class Server extends GXDLMSSecureServer {
         this.protection = protection;
         this.events = events;
         open = Protection.forPublic(options.maxPdu);
+        protection.pair(getCiphering());
         if (options.hdlc) {
             limitFrames(options.maxInfo);
         }
         setMaxReceivePDUSize(options.maxPdu);
         Set<Conformance> bits = EnumSet.of(Conformance.GET, Conformance.SELECTIVE_ACCESS,
             Conformance.BLOCK_TRANSFER_WITH_GET_OR_READ, Conformance.PRIORITY_MGMT_SUPPORTED);
+        if (options.gbt) {
+            bits.add(Conformance.GENERAL_BLOCK_TRANSFER);
+        }
         if (options.lists) {
             bits.add(Conformance.MULTIPLE_REFERENCES);
         }
@@ -65,7 +69,7 @@ final class Server extends GXDLMSSecureServer {
         association.setClientSAP(options.client);
         association.getAuthenticationMechanismName()
             .setMechanismId(options.authentication);
-        association.setSecret(options.password.getBytes(StandardCharsets.ISO_8859_1));
+        association.setSecret(secret());
         association.getXDLMSContextInfo().setMaxReceivePduSize(options.maxPdu);
         association.getXDLMSContextInfo().setMaxSendPduSize(options.maxPdu);
         getItems().add(association);
@@ -78,6 +82,11 @@ final class Server extends GXDLMSSecureServer {
         // Not before: initialize gives the association all services there are.
         association.getXDLMSContextInfo().setConformance(bits);
         open.getXDLMSContextInfo().setConformance(EnumSet.of(Conformance.GET));
+    }
+
+    /** With a signature there is no secret: the server class would sign it, too. */
+    private byte[] secret() {
+        return options.authentication == Authentication.HIGH_ECDSA ? new byte[0] : options.password.getBytes(StandardCharsets.ISO_8859_1);
     }
 
     private void secure(Set<Conformance> bits) {
@@ -107,7 +116,7 @@ final class Server extends GXDLMSSecureServer {
         GXDLMSAssociationShortName list = new GXDLMSAssociationShortName();
         list.setMethodAccess(REPLY, MethodAccessMode.ACCESS);
         protection.arm(getCiphering());
-        list.setSecret(options.password.getBytes(StandardCharsets.ISO_8859_1));
+        list.setSecret(secret());
         getItems().add(list);
         addItems(contents);
         int name = 0x7000;
@@ -187,6 +196,8 @@ final class Server extends GXDLMSSecureServer {
             if (!mayRead(e)) {
                 e.setError(ErrorCode.READ_WRITE_DENIED);
                 e.setHandled(true);
+            } else if (e.isAction() && e.getIndex() == REPLY && signs()) {
+                exchangeSignatures(e); // in short names methods are read
             } else if (e.getTarget() instanceof GXDLMSRegister r && e.getIndex() == 2) {
                 e.setValue(r.getValue());
                 e.setHandled(true);
@@ -201,7 +212,12 @@ final class Server extends GXDLMSSecureServer {
 
     /** The server itself answers whatever it is asked with the protection of the question. */
     private boolean mayRead(ValueEventArgs e) {
-        return isPublic() ? e.getTarget() == protection.counter() : getCiphering().getSecurity() == options.security;
+        return isPublic() ? e.getTarget() == protection.counter() : isAsAgreed();
+    }
+
+    private boolean isAsAgreed() {
+        return getCiphering().getSecurity() == options.security
+            && (options.security == Security.NONE || getCiphering().getSecuritySuite() == protection.suite());
     }
 
     /** Selection by entry: rows are numbered from 1, the last one is included. Any other read is of all rows. */
@@ -229,13 +245,34 @@ final class Server extends GXDLMSSecureServer {
         ValueEventArgs e = args[0];
         boolean reply = e.getTarget() == association && e.getIndex() == 1
             || e.getTarget() instanceof GXDLMSAssociationShortName && e.getIndex() == REPLY;
-        if (!reply || getCiphering().getSecurity() != options.security) {
+        if (!reply || !isAsAgreed()) {
             refuse(args);
+        } else if (signs()) {
+            exchangeSignatures(e);
         } else if (options.impostor) {
             association.setAssociationStatus(AssociationStatus.ASSOCIATED);
             e.setValue(new byte[GMAC]);
             e.setHandled(true);
         }
+    }
+
+    /** Whether challenges are answered here, and not by the server class. */
+    private boolean signs() {
+        return options.authentication == Authentication.HIGH_ECDSA && !options.ownSignatures && !options.impostor;
+    }
+
+    private void exchangeSignatures(ValueEventArgs e) {
+        byte[] client = getSettings().getSourceSystemTitle();
+        byte[] meter = getCiphering().getSystemTitle();
+        byte[] toServer = getSettings().getCtoSChallenge();
+        byte[] toClient = getSettings().getStoCChallenge();
+        if (!protection.ecdsa().verify((byte[]) e.getParameters(), client, meter, toClient, toServer)) {
+            refuse(new ValueEventArgs[] {e});
+            return;
+        }
+        association.setAssociationStatus(AssociationStatus.ASSOCIATED);
+        e.setValue(protection.ecdsa().sign(meter, client, toServer, toClient));
+        e.setHandled(true);
     }
 
     private static void refuse(ValueEventArgs[] args) {

@@ -8,6 +8,7 @@ import java.net.InetAddress;
 import java.net.InetSocketAddress;
 import java.net.ServerSocket;
 import java.net.Socket;
+import java.util.HexFormat;
 import org.openmuc.jdlms.AuthenticationMechanism;
 import org.openmuc.jdlms.DataDirectory;
 import org.openmuc.jdlms.DlmsServer;
@@ -23,21 +24,30 @@ import org.openmuc.jdlms.transportlayer.server.ServerTransportLayer;
 
 /**
  * A meter on a TCP port of the loopback interface, over the wrapper. The first line of its output is the port, the second
- * what it holds. Client 16 needs no password, client 32 the one below.
+ * what it holds. Client 16 needs no password, client 32 the one below, client 1 the keys.
  */
 public final class Meter extends ServerBuilder<Meter> {
     private static final String PASSWORD = "12345678";
     private static final int PUBLIC = 16;
     private static final int AUTHENTICATED = 32;
+    private static final int KEYED = 1;
+    private static final String MASTER_KEY = "101112131415161718191A1B1C1D1E1F";
+    private static final String ENCRYPTION_KEY = "00112233445566778899AABBCCDDEEFF";
+    private static final String AUTHENTICATION_KEY = "F0E0D0C0B0A090807060504030201000";
 
     private Meter() {
     }
 
     public static void main(String[] args) throws IOException {
         LogicalDevice device = new LogicalDevice(1, Contents.NAME, "INT", Contents.NUMBER);
+        device.setMasterKey(HexFormat.of().parseHex(MASTER_KEY));
         device.addRestriction(PUBLIC, SecuritySuite.builder().build());
         device.addRestriction(AUTHENTICATED, SecuritySuite.builder().setAuthenticationMechanism(AuthenticationMechanism.LOW)
             .setPassword(PASSWORD.getBytes()).build());
+        HexFormat hex = HexFormat.of();
+        device.addRestriction(KEYED, SecuritySuite.builder().setAuthenticationMechanism(AuthenticationMechanism.HLS5_GMAC)
+            .setEncryptionMechanism(SecuritySuite.EncryptionMechanism.AES_GCM_128)
+            .setGlobalUnicastEncryptionKey(hex.parseHex(ENCRYPTION_KEY)).setAuthenticationKey(hex.parseHex(AUTHENTICATION_KEY)).build());
         device.registerCosemObject(Contents.objects());
         try (DlmsServer server = new Meter().setReferencingMethod(ReferencingMethod.LOGICAL).registerLogicalDevice(device).build()) {
             // Nobody is left who could stop the meter once its input is closed.
