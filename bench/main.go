@@ -64,7 +64,7 @@ type group struct {
 func groups() []group {
 	return []group{
 		{"codec", benchmarks}, {"getlist", getList}, {"trips", roundTrips}, {"steady", steady}, {"paced", paced}, {"objects", objectLists}, {"names", shortNames},
-		{"start", startTimes}, {"memory", memory}, {"size", size}, {"load", manyMeters}, {"cost", pollCost}, {"push", pushes},
+		{"start", startTimes}, {"memory", memory}, {"size", size}, {"load", manyMeters}, {"cost", pollCost}, {"push", pushes}, {"secure", secured},
 	}
 }
 
@@ -72,7 +72,7 @@ func main() {
 	binary := flag.String("binary", "bin/telegraf-dlms", "our program")
 	meters := flag.Int("fleet", 0, "play so many meters instead, until standard input ends")
 	dead := flag.Int("dead", 0, "one in so many of them is silent")
-	only := flag.String("only", "", "one group of figures: codec, getlist, trips, steady, paced, objects, names, start, memory, size, load, cost, push")
+	only := flag.String("only", "", "one group of figures: codec, getlist, trips, steady, paced, objects, names, start, memory, size, load, cost, push, secure")
 	flag.Parse()
 	if *meters > 0 {
 		if err := serveFleet(*meters, *dead); err != nil {
