@@ -108,7 +108,7 @@ func TestDecodeUsage(t *testing.T) {
 		{"7EA0", "-key " + explain.TestKey + " -auth_key " + explain.TestAuthKey2, exitUsage, "telegraf-dlms decode: "},
 		{"", "no-such-file", exitUsage, "telegraf-dlms decode: no-such-file: "},
 		{"hello", "", exitFailed, "telegraf-dlms decode: no octets found: binary, or text with hexadecimal digits is expected\n"},
-		{"", "a b", exitUsage, "telegraf-dlms decode: stray argument \"b\"\nusage: telegraf-dlms decode [-key HEX -auth_key HEX] [FILE | -]\n"},
+		{"", "a b", exitUsage, "telegraf-dlms decode: stray argument \"b\"\nusage: telegraf-dlms decode [-key HEX -auth_key HEX -master_key HEX] [FILE | -]\n"},
 	} {
 		r := decodeText(t, c.stdin, strings.Fields(c.args)...)
 		require.Equal(t, c.status, r.status, c.args)
