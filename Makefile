@@ -91,7 +91,7 @@ shim: build ## the plugin under Telegraf's stock shim
 	@sh scripts/shim.sh bin/shimtest $(BIN)
 
 .PHONY: bench
-bench: build gurux-java ## each figure beside its target; nothing fails for being slow
+bench: build gurux-java python-peers ## each figure beside its target; nothing fails for being slow
 	$(GO) run ./bench -binary $(BIN)
 
 .PHONY: soak
