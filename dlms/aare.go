@@ -25,6 +25,9 @@ func (a *Association) judge(answer []byte, referencing acse.Context, proposed xd
 	}
 	// The result comes first: a refusal must not be hidden by what comes with it, or does not.
 	refusal := &RejectError{Result: aare.Result, Diagnostic: aare.Diagnostic}
+	if aare.Context != referencing {
+		refusal.Context = aare.Context
+	}
 	if e, err := xdlms.ParseConfirmedServiceError(aare.UserInformation); err == nil {
 		refusal.ServiceError = &e
 	}

@@ -64,6 +64,8 @@ type RejectError struct {
 	Result       acse.Result
 	Diagnostic   acse.Diagnostic
 	ServiceError *xdlms.ConfirmedServiceError // the initiate error, in the AARE or instead of it; nil: none
+	// Context is the application context that the refusal names, if it is not the one that was asked for; else ContextUnknown.
+	Context acse.Context
 	// OtherReferencing says that the meter has accepted short names where logical names were asked for, or the reverse.
 	OtherReferencing bool
 	// Unproven says that one side did not accept the other's answer to its challenge (high-level security).

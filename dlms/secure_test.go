@@ -96,3 +96,38 @@ func TestRecordedGMAC(t *testing.T) {
 		})
 	}
 }
+
+// TestRecordedRefusal has a real dialogue of a client that ciphers, and a meter
+// that wants no ciphering: it says so by the context in its refusal.
+func TestRecordedRefusal(t *testing.T) {
+	text, err := os.ReadFile("../../shared/dialogs/dlg-hls-wrapper-rejected.json")
+	if err != nil {
+		t.Skip("the recorded dialogues are not here: they may not be copied, and CI has them")
+	}
+	var d struct{ Hex []string }
+	require.NoError(t, json.Unmarshal(text, &d))
+	apdu := func(i int) []byte {
+		b, err := hex.DecodeString(d.Hex[i])
+		require.NoError(t, err)
+		_, apdu, _, err := wrapper.Cut(b)
+		require.NoError(t, err)
+		return apdu
+	}
+	aarq, err := acse.ParseAARQ(apdu(0))
+	require.NoError(t, err)
+	again, err := aarq.Append(nil)
+	require.NoError(t, err)
+	require.Equal(t, apdu(0), again)
+	x, err := newSecured(&Security{
+		Title: aarq.CallingTitle, Keys: security.Keys{EncryptionKey: make([]byte, 16), AuthenticationKey: make([]byte, 16)},
+		Counter: func() (uint32, error) { return 0, nil },
+	})
+	require.NoError(t, err)
+	a := &Association{c: &Conn{}, keys: x, secured: x}
+	_, err = a.judge(apdu(1), aarq.Context, DefaultConformance, acse.HLSGMAC)
+	var reject *RejectError
+	require.ErrorAs(t, err, &reject)
+	require.Equal(t, acse.RejectedPermanent, reject.Result)
+	require.Equal(t, acse.Diagnostic{Source: acse.ServiceUser, Code: acse.DiagnosticNoReason}, reject.Diagnostic)
+	require.Equal(t, acse.LN, reject.Context)
+}

@@ -239,6 +239,9 @@ func rejectHint(e *dlms.RejectError) string {
 	case 13:
 		return "check password and client_address; further attempts are slowed down because meters lock after some wrong passwords"
 	case 1:
+		if e.Context == acse.LN || e.Context == acse.SN {
+			return "the meter gives no reason, but its refusal names the context without ciphering: if that is what it wants, set security = \"none\"; other usual reasons are a wrong password or client_address; further attempts are slowed down because meters lock"
+		}
 		return "the meter gives no reason; usual ones are a wrong password or client_address; further attempts are slowed down because meters lock"
 	case acse.DiagnosticMechanismNotRecognised:
 		return "this client_address has another authentication in the meter: usual pairs are 16 with none, 32 with low and 1 with high-gmac; further attempts are slowed down because meters lock"
