@@ -27,6 +27,8 @@ type keyring struct {
 	own   []*ownKeys
 	files []*keysFile
 	made  map[[sha256.Size]byte]*security.Context
+	// openers are for keys that are wrapped or agreed on, by the print of all that they are made of.
+	openers map[[sha256.Size]byte]*dlms.Opener
 }
 
 // ownKeys are the keys that a request states.
@@ -34,6 +36,7 @@ type ownKeys struct {
 	identity string // a glob that the system title must fit; empty: any
 	keys     [2]Secret
 	suite    uint8
+	further  *protection // master key, and keys for agreement; nil: none
 }
 
 // opened says how a ciphered APDU was opened.
@@ -78,10 +81,10 @@ func (e *openError) Error() string {
 func (e *openError) Unwrap() error { return e.err }
 
 func newKeyring(l *listener) *keyring {
-	k := &keyring{l: l, dir: path.Dir(l.d.ConfigPath), made: map[[sha256.Size]byte]*security.Context{}}
+	k := &keyring{l: l, dir: path.Dir(l.d.ConfigPath), made: map[[sha256.Size]byte]*security.Context{}, openers: map[[sha256.Size]byte]*dlms.Opener{}}
 	for _, r := range l.passive {
 		if r.keys[0].Set() {
-			k.own = append(k.own, &ownKeys{identity: r.identity, keys: r.keys, suite: r.suite})
+			k.own = append(k.own, &ownKeys{identity: r.identity, keys: r.keys, suite: r.suite, further: r.opening})
 		}
 		if r.keysFile != "" {
 			k.files = append(k.files, &keysFile{path: resolve(k.dir, r.keysFile)})
@@ -101,6 +104,7 @@ func resolve(dir, file string) string {
 // candidate is a key that may be the meter's.
 type candidate struct {
 	context *security.Context
+	opener  *dlms.Opener // nil: there are no further keys
 	print   [sha256.Size]byte
 }
 
@@ -135,6 +139,9 @@ func (k *keyring) find(title string) (list []candidate, err error) {
 			return nil, err
 		}
 		c, err := k.context(keys)
+		if err == nil && own.further != nil {
+			c.opener, err = k.opener(keys, own.further)
+		}
 		if err != nil {
 			return nil, err
 		}
@@ -186,6 +193,39 @@ func (k *keyring) context(keys security.Keys) (candidate, error) {
 	return c, nil
 }
 
+// opener returns the opener of keys and further ones, which is made once.
+func (k *keyring) opener(keys security.Keys, further *protection) (*dlms.Opener, error) {
+	x := dlms.Security{Keys: keys, Title: further.title}
+	secrets, err := further.furtherSecrets(&x)
+	if err != nil {
+		return nil, err
+	}
+	print := sha256.Sum256(append(append(append([]byte(nil), keys.EncryptionKey...), keys.AuthenticationKey...), secrets...))
+	if o := k.openers[print]; o != nil {
+		return o, nil
+	}
+	o, err := dlms.NewOpener(x)
+	if err != nil {
+		return nil, err
+	}
+	if len(k.openers) >= mostDevices {
+		clear(k.openers)
+	}
+	k.openers[print] = o
+	return o, nil
+}
+
+// open opens a ciphered APDU with the key, in whatever form it comes.
+func (c candidate) open(dst, title []byte, x xdlms.Ciphered) ([]byte, error) {
+	if x.Key.Choice != xdlms.KeyWrapped && x.Key.Choice != xdlms.KeyAgreed {
+		return c.context.OpenWith(dst, title, x.Protected, x.General.Authentic, dlms.Plausible)
+	}
+	if c.opener == nil {
+		return dst, errors.New("its key is wrapped or agreed on: set master_key, or agreement_key and server_agreement_key or server_signing_key")
+	}
+	return c.opener.Open(dst, title, x, dlms.Plausible)
+}
+
 // open opens a ciphered APDU with the keys of its sender.
 func (e *ear) open(dst []byte, c xdlms.Ciphered) ([]byte, error) {
 	title := c.Title
@@ -209,7 +249,7 @@ func (e *ear) open(dst []byte, c xdlms.Ciphered) ([]byte, error) {
 	defer e.l.keys.mu.Unlock()
 	var failed error
 	for _, k := range candidates {
-		out, err := k.context.OpenWith(dst, title, c.Protected, c.General.Authentic, dlms.Plausible)
+		out, err := k.open(dst, title, c)
 		if err == nil || len(out) > len(dst) {
 			o.print = k.print
 			return out, err

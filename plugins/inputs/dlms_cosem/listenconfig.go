@@ -25,6 +25,7 @@ import (
 type listening struct {
 	passive    bool        // send_requests = false
 	protection *protection // of a request that asks; nil: none
+	opening    *protection // of one that does not, for keys that are wrapped or agreed on; nil: none
 	findSpeed  bool        // baud_rate = "auto"
 
 	assumeOrder bool

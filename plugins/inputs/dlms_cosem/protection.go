@@ -118,11 +118,7 @@ func parseTitle(s string) ([]byte, error) {
 // buildProtection fills in how the request's APDUs are protected.
 func buildProtection(sc requestScope, s *Settings, r *request) {
 	if r.passive {
-		for _, key := range append(publicKeyNames(), "dedicated_key", "master_key", "signed", "ciphering") {
-			if sc.own.sets(key) {
-				sc.bad(key, "", "what is pushed does not need it: it belongs to meters that are asked, remove it")
-			}
-		}
+		buildOpening(sc, s, r)
 		return
 	}
 	if n := intOr0(s.SecuritySuite); n < 0 || n > 2 {

@@ -101,6 +101,33 @@ func (p *protection) needsKeys(sc requestScope, s *Settings, ecdsa bool) {
 	}
 }
 
+// buildOpening fills in what keys of pushes are found with, if they are wrapped
+// or agreed on.
+func buildOpening(sc requestScope, s *Settings, r *request) {
+	for _, key := range []string{"signing_key", "certificate", "dedicated_key", "signed", "ciphering"} {
+		if sc.own.sets(key) {
+			sc.bad(key, "", "what is pushed does not need it: it belongs to meters that are asked, remove it")
+		}
+	}
+	f := furtherKeysOf(s)
+	if !f.master.Set() && !f.agreement.Set() && !f.serverAgrees.Set() && !f.serverSigning.Set() {
+		return
+	}
+	p := &protection{suite: suiteOf(s), further: furtherKeys{
+		master: f.master, agreement: f.agreement, serverAgrees: f.serverAgrees, serverSigning: f.serverSigning, authority: f.authority,
+	}}
+	p.title, _ = parseTitle(s.SystemTitle)
+	switch {
+	case !r.keys[0].Set():
+		sc.missing("encryption_key", "master_key and the keys for agreement do nothing without it, nor without authentication_key")
+	case p.suite == 0 && (f.agreement.Set() || f.serverAgrees.Set() || f.serverSigning.Set()):
+		sc.missing("security_suite", "1 or 2 is needed for what signs or agrees on keys")
+	default:
+		p.checkValues(sc)
+		r.opening = p
+	}
+}
+
 // checkFurtherKeys reports what is missing beside the keys, and what is there
 // without effect.
 func checkFurtherKeys(sc requestScope, s *Settings, r *request, p *protection) {
