@@ -40,9 +40,11 @@ func configuration(dir, keys, requests string) (string, error) {
 // atEndpoint is the key for it.
 func atEndpoint(url string) string { return fmt.Sprintf("endpoint = %q", url) }
 
-// simulator runs `telegraf-dlms simulate` until stop is called.
-func simulator(ctx context.Context, e environment, framing string) (endpoint string, stop func(), err error) {
-	command := exec.CommandContext(ctx, e.binary, "simulate", "-listen", "127.0.0.1:0", "-framing", framing)
+// simulator runs `telegraf-dlms simulate` until stop is called; its flags may
+// name the keys of the secured meter.
+func simulator(ctx context.Context, e environment, framing string, flags ...string) (endpoint string, stop func(), err error) {
+	command := exec.CommandContext(ctx, e.binary, append([]string{"simulate", "-listen", "127.0.0.1:0", "-framing", framing}, flags...)...)
+	command.Env = append(os.Environ(), "BENCH_KEY="+secureKey, "BENCH_AUTH="+secureAuth)
 	out, err := command.StdoutPipe()
 	if err != nil {
 		return "", nil, err

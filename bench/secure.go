@@ -3,13 +3,11 @@
 package main
 
 import (
-	"bufio"
 	"bytes"
 	"context"
 	"encoding/hex"
 	"errors"
 	"fmt"
-	"io"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -47,27 +45,9 @@ func secured(ctx context.Context, e environment) ([]figure, error) {
 // securedSimulator is a meter whose client 1 logs in by GMAC, beside the public
 // one.
 func securedSimulator(ctx context.Context, e environment, framing string) (address string, stop func(), err error) {
-	command := exec.CommandContext(ctx, e.binary, "simulate", "-listen", "127.0.0.1:0", "-framing", framing,
+	endpoint, stop, err := simulator(ctx, e, framing,
 		"-authentication", "high-gmac", "-encryption_key", "env:BENCH_KEY", "-authentication_key", "env:BENCH_AUTH")
-	command.Env = append(os.Environ(), "BENCH_KEY="+secureKey, "BENCH_AUTH="+secureAuth)
-	out, err := command.StdoutPipe()
-	if err != nil {
-		return "", nil, err
-	}
-	if err := command.Start(); err != nil {
-		return "", nil, err
-	}
-	stop = func() {
-		_ = command.Process.Signal(os.Interrupt)
-		_, _ = io.Copy(io.Discard, out)
-		_ = command.Wait()
-	}
-	line, err := bufio.NewReader(out).ReadString('\n')
-	if err != nil {
-		stop()
-		return "", nil, fmt.Errorf("simulate: %w", err)
-	}
-	return strings.TrimPrefix(strings.TrimSpace(line), "tcp://"), stop, nil
+	return strings.TrimPrefix(endpoint, "tcp://"), stop, err
 }
 
 // polls are the round trips and octets between reader and meter of several runs

@@ -76,10 +76,6 @@ func counting() func() (uint32, error) {
 func TestSecuredAssociations(t *testing.T) {
 	ours := []byte("TGD\x01\x02\x03\x04\x05")
 	for _, framing := range []string{dlmstest.FramingWrapper, dlmstest.FramingHDLC} {
-		kind := dlms.Wrapper
-		if framing == dlmstest.FramingHDLC {
-			kind = dlms.HDLC
-		}
 		for _, mechanism := range []acse.Mechanism{acse.None, acse.Low, acse.HLS, acse.HLSMD5, acse.HLSSHA1, acse.HLSGMAC, acse.HLSSHA256} {
 			for _, control := range []security.Control{0, security.Authenticated, security.Encrypted, security.Authenticated | security.Encrypted} {
 				for _, form := range []struct{ general, dedicated bool }{{false, false}, {true, false}, {false, true}, {true, true}} {
@@ -88,10 +84,7 @@ func TestSecuredAssociations(t *testing.T) {
 						continue
 					}
 					t.Run(fmt.Sprintf("%s %s %s %+v", framing, mechanism, control, form), func(t *testing.T) {
-						ctx, cancel := context.WithTimeout(context.Background(), 30*time.Second)
-						defer cancel()
 						m := securedMeter(mechanism, framing, control, nil)
-						c := securedConn(t, ctx, m, kind)
 						cfg := dlms.AssociationConfig{Mechanism: mechanism, Title: ours}
 						if mechanism != acse.None && mechanism != acse.HLSGMAC {
 							cfg.Password = []byte("secret")
@@ -105,20 +98,7 @@ func TestSecuredAssociations(t *testing.T) {
 						if form.dedicated {
 							cfg.Security.Dedicated = []byte("a dedicated key!")
 						}
-						as, err := c.Associate(ctx, cfg)
-						require.NoError(t, err)
-						d, err := as.Get(ctx, energyAt, nil)
-						require.NoError(t, err)
-						v, _ := d.Int64()
-						require.Equal(t, int64(12345), v)
-						got := 0
-						require.NoError(t, as.GetList(ctx, []cosem.Attribute{energyAt, longAt, energyAt}, func(i int, d axdr.Data, err error) {
-							require.NoError(t, err, i)
-							got++
-						}))
-						require.Equal(t, 3, got)
-						require.NoError(t, as.Release(ctx))
-						require.Zero(t, m.Counters().RepeatedCounters)
+						readSecured(t, m, framing, cfg)
 						require.Equal(t, form.dedicated, m.Counters().Dedicated > 0)
 					})
 				}

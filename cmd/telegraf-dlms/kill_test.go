@@ -14,6 +14,7 @@ import (
 	"path/filepath"
 	"strconv"
 	"strings"
+	"sync"
 	"sync/atomic"
 	"syscall"
 	"testing"
@@ -189,7 +190,25 @@ type polling struct {
 	*rig
 	cmd   *exec.Cmd
 	lines *bufio.Scanner
-	errs  bytes.Buffer // to be read when it has ended
+	errs  said
+}
+
+// said is what a program has written so far, which it may go on to do.
+type said struct {
+	mu   sync.Mutex
+	text bytes.Buffer
+}
+
+func (x *said) Write(b []byte) (int, error) {
+	x.mu.Lock()
+	defer x.mu.Unlock()
+	return x.text.Write(b)
+}
+
+func (x *said) String() string {
+	x.mu.Lock()
+	defer x.mu.Unlock()
+	return x.text.String()
 }
 
 // start starts the program; more is for its environment.

@@ -3,6 +3,7 @@ package main
 import (
 	"context"
 	"fmt"
+	"maps"
 	"net"
 	"os"
 	"os/exec"
@@ -61,6 +62,13 @@ func (x *titles) look(apdu []byte) ([]byte, bool) {
 		x.seen[fmt.Sprintf("%X", q.CallingTitle)]++
 	}
 	return nil, false
+}
+
+// all returns them, and how often each was there.
+func (x *titles) all() map[string]int {
+	x.mu.Lock()
+	defer x.mu.Unlock()
+	return maps.Clone(x.seen)
 }
 
 // oneAtATime is a meter with keys that has one client at a time, and the
@@ -165,7 +173,7 @@ func TestLendCounters(t *testing.T) {
 	require.NotContains(t, p.errs.String(), "it is raised", "nobody has overtaken it")
 	require.Zero(t, m.Counters().RepeatedCounters)
 	require.Zero(t, m.Counters().Rejections)
-	require.Len(t, x.seen, 1, "one title")
+	require.Len(t, x.all(), 1, "one title")
 	list, err := filepath.Glob(filepath.Join(dir, "*.sock"))
 	require.NoError(t, err)
 	require.Empty(t, list)
@@ -191,7 +199,7 @@ func TestLendCountersExhausted(t *testing.T) {
 	require.Equal(t, 1, strings.Count(p.errs.String(), "values are left; the meter needs new keys"))
 	require.Equal(t, 1, strings.Count(p.errs.String(), "ask the utility for new keys"))
 	require.Zero(t, m.Counters().RepeatedCounters)
-	require.Len(t, x.seen, 1)
+	require.Len(t, x.all(), 1)
 }
 
 // TestLendRefused: without the instance that has the file nothing is sent with a
@@ -206,7 +214,7 @@ func TestLendRefused(t *testing.T) {
 	require.Contains(t, errs, "invocation counter: the counters of its keys are with the running instance that has the state: no running instance answers at "+filepath.Join(dir, state.Name(file)+".sock"))
 	require.Contains(t, errs, "wait until it has ended, or end it")
 	require.Zero(t, m.Counters().Associations)
-	require.Empty(t, x.seen)
+	require.Empty(t, x.all())
 	require.NoError(t, s.Close())
 	_, errs, status = another(t, "dump", "-config", file, "-once")
 	require.Equal(t, exitOK, status, errs)
