@@ -4,8 +4,8 @@
 // It speaks logical or short name referencing over HDLC (with the state of a secondary
 // station: Green Book Ed. 9, clause 8) and over the TCP-UDP/IP wrapper (clause
 // 7), without authentication, with a low-security password or with high-level
-// security (clause 9.2.7.4), in the clear or ciphered by security suite 0, and
-// answers GET or READ with block transfer, lists and selective access. What it
+// security (clause 9.2.7.4), in the clear or ciphered by suites 0, 1 and 2, and
+// answers GET or READ with block transfer, general too, lists and selective access. What it
 // holds is supplied by an [Objects]; how it behaves, and misbehaves, by a [Config].
 //
 // The package shares the codecs with package dlms but none of its exchange
