@@ -16,7 +16,8 @@ MAIN    := ./cmd/telegraf-dlms
 
 # Executions of each fuzz target, bytes of the stripped binary, time of `make fuzz` and rounds of `make soak`.
 FUZZ_EXECUTIONS := 20000
-SIZE_LIMIT      := 8388608
+# The standard library's ECDSA and X.509, for suites 1 and 2, are 1.4 MB of it.
+SIZE_LIMIT      := 10485760
 FUZZTIME        ?= 1m
 SOAK            ?= 20
 
@@ -58,7 +59,7 @@ fuzz: ## each fuzz target for a minute (FUZZTIME=...)
 	@sh scripts/fuzz.sh $(FUZZTIME)
 
 .PHONY: size
-size: build ## the stripped linux binary is at most 8 MB
+size: build ## the stripped linux binary is at most 10 MB
 	@GOOS=linux GOARCH=amd64 $(BUILD) -o bin/size-check $(MAIN)
 	@size=$$(wc -c < bin/size-check); rm bin/size-check; \
 	echo "stripped linux binary: $$size bytes of $(SIZE_LIMIT)"; \
