@@ -48,7 +48,7 @@ vet: ## go vet, with and without the end-to-end tests
 .PHONY: unit
 unit: ## unit tests and golden files; again with the race detector where there is a C compiler
 	$(GO) test -timeout 4m ./...
-	@sh scripts/race.sh -timeout 4m
+	@sh scripts/race.sh -timeout 8m
 
 .PHONY: fuzz-short
 fuzz-short: ## each fuzz target for 20,000 executions
