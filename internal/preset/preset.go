@@ -86,7 +86,7 @@ func Load[L, I any](name, dir string, builtin fs.FS) (f File[L, I], err error) {
 		return f, fmt.Errorf("%s: %w", where, err)
 	}
 	if unknown := meta.Undecoded(); len(unknown) > 0 {
-		return f, fmt.Errorf("%s: unknown key %s", where, unknown[0])
+		return f, fmt.Errorf("%s: unknown key %.80s", where, unknown[0].String())
 	}
 	if len(f.Item) == 0 && len(f.List) == 0 {
 		return f, fmt.Errorf("%s: it has no [[item]], and no [[list]]", where)
@@ -108,6 +108,32 @@ const makerLetters = 3
 // largest is how many octets a preset may have.
 const largest = 8 << 20
 
+// deepest is how many arrays, tables or parts of keys may be inside each other. A
+// parser that recurses cannot be stopped by anything else.
+const deepest = 1000
+
+// tooDeep counts brackets wherever they are, and dots of a line.
+func tooDeep(text []byte) bool {
+	brackets, dots := 0, 0
+	for _, c := range text {
+		switch c {
+		case '[', '{':
+			brackets++
+		case ']', '}':
+			brackets = max(brackets-1, 0)
+		case '.':
+			dots++
+		case '\n':
+			dots = 0
+		default:
+		}
+		if brackets > deepest || dots > deepest {
+			return true
+		}
+	}
+	return false
+}
+
 func find(name, dir string, builtin fs.FS) (text []byte, where string, err error) {
 	file := name
 	if !filepath.IsAbs(file) {
@@ -119,6 +145,9 @@ func find(name, dir string, builtin fs.FS) (text []byte, where string, err error
 		return nil, "", fmt.Errorf("%s: %d octets are too many for a preset", file, info.Size())
 	case err == nil:
 		text, err = os.ReadFile(file) //nolint:gosec // the configuration names it
+		if err == nil && tooDeep(text) {
+			return nil, "", fmt.Errorf("%s: more than %d arrays, tables or keys inside each other: this is no preset", file, deepest)
+		}
 		return text, file, err
 	case !errors.Is(err, fs.ErrNotExist):
 		return nil, "", err
