@@ -50,7 +50,7 @@ func securedSimulator(ctx context.Context, e environment, framing string) (addre
 	return strings.TrimPrefix(endpoint, "tcp://"), stop, err
 }
 
-// polls are the round trips and octets between reader and meter of several runs
+// securedRuns are the round trips and octets between reader and meter of several runs
 // of the program with one state.
 func securedRuns(ctx context.Context, e environment, meter, framing, keys string, counts ...int) (list []peer.Counts, err error) {
 	dir, err := os.MkdirTemp("", "bench")

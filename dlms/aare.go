@@ -39,13 +39,13 @@ func (a *Association) judge(answer []byte, referencing acse.Context, proposed xd
 	switch {
 	case aare.Result != acse.Accepted, refusal.ServiceError != nil:
 		return x, refusal
-	case goesOn && !highLevel(mechanism):
+	case goesOn && !mechanism.HighLevel():
 		return fail("the meter demands high-level authentication: %s", aare.Diagnostic)
-	case highLevel(mechanism) && aare.Mechanism != acse.None && aare.Mechanism != acse.MechanismForeign && aare.Mechanism != mechanism:
+	case mechanism.HighLevel() && aare.Mechanism != acse.None && aare.Mechanism != acse.MechanismForeign && aare.Mechanism != mechanism:
 		return fail("asked for authentication %s, the meter goes on with %s", mechanism, aare.Mechanism)
-	case highLevel(mechanism) && len(aare.AuthenticationValue) > 0 && len(aare.AuthenticationValue) < leastChallenge:
+	case mechanism.HighLevel() && len(aare.AuthenticationValue) > 0 && len(aare.AuthenticationValue) < leastChallenge:
 		return fail("the meter's challenge has %s: %d to %d are allowed", octets(len(aare.AuthenticationValue)), leastChallenge, mostChallenge)
-	case highLevel(mechanism) && len(aare.AuthenticationValue) == 0:
+	case mechanism.HighLevel() && len(aare.AuthenticationValue) == 0:
 		return fail("the meter accepts, but sends no challenge: it has not proved who it is")
 	case a.secured == nil && plain(aare.Context) != plain(referencing) && aare.Context != acse.ContextUnknown,
 		a.secured != nil && aare.Context != referencing && aare.Context != acse.ContextUnknown:
@@ -120,7 +120,7 @@ func (a *Association) knowMeter(x *accepted, mechanism acse.Mechanism, certifica
 	if a.keys == nil {
 		return nil
 	}
-	if len(x.Title) == 0 && a.c.hdlc != nil && titled(a.c.hdlc.state.UserData()) {
+	if len(x.Title) == 0 && a.c.hdlc != nil && security.NamesMaker(a.c.hdlc.state.UserData()) {
 		x.Title = append([]byte(nil), a.c.hdlc.state.UserData()...)
 	}
 	switch known := a.keys.meter; {
@@ -145,19 +145,6 @@ func (a *Association) knowMeter(x *accepted, mechanism acse.Mechanism, certifica
 		return errors.New("the meter's key for signing is not known: it is needed to verify who it is, or whom to believe about the certificate that it sends")
 	}
 	return nil
-}
-
-// titled reports whether octets are a system title: letters of a maker, and the rest.
-func titled(b []byte) bool {
-	if len(b) != security.TitleLength {
-		return false
-	}
-	for _, c := range b[:3] {
-		if c < 'A' || c > 'Z' {
-			return false
-		}
-	}
-	return true
 }
 
 // certified returns the meter's certificate, if somebody whom we believe vouches for it.

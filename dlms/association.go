@@ -106,7 +106,7 @@ var errSuperseded = errors.New("the association is over: another one was begun o
 // check reports what cannot be used.
 func (cfg *AssociationConfig) check(datagram bool) error {
 	switch {
-	case cfg.Mechanism != acse.None && cfg.Mechanism != acse.Low && !highLevel(cfg.Mechanism):
+	case cfg.Mechanism != acse.None && cfg.Mechanism != acse.Low && !cfg.Mechanism.HighLevel():
 		return fmt.Errorf("authentication %s is not supported", cfg.Mechanism)
 	case cfg.Mechanism == acse.HLSGMAC && (cfg.Security == nil || len(cfg.Security.Keys.EncryptionKey) == 0 || len(cfg.Security.Keys.AuthenticationKey) == 0):
 		return errors.New("authentication high-gmac needs the encryption key and the authentication key")
@@ -114,7 +114,7 @@ func (cfg *AssociationConfig) check(datagram bool) error {
 		return errors.New("authentication high-ecdsa needs our key for signing")
 	case cfg.Mechanism == acse.Low && len(cfg.Password) == 0:
 		return errors.New("authentication low needs a password")
-	case highLevel(cfg.Mechanism) && cfg.Mechanism != acse.HLSGMAC && cfg.Mechanism != acse.HLSECDSA && len(cfg.Password) == 0:
+	case cfg.Mechanism.HasSecret() && len(cfg.Password) == 0:
 		return fmt.Errorf("authentication %s needs a secret", cfg.Mechanism)
 	case cfg.MaxPDU > 65535, cfg.MaxPDU > 0 && cfg.MaxPDU < leastPDU:
 		return fmt.Errorf("max PDU %d is out of range (%d to 65535)", cfg.MaxPDU, leastPDU)
@@ -194,7 +194,7 @@ func (a *Association) open(ctx context.Context, cfg AssociationConfig) error {
 		proposed = DefaultConformance
 		if cfg.ShortNames {
 			proposed = ShortNameConformance
-		} else if highLevel(cfg.Mechanism) {
+		} else if cfg.Mechanism.HighLevel() {
 			proposed |= xdlms.ConformanceAction // for reply_to_HLS_authentication
 		}
 	}
@@ -226,7 +226,7 @@ func (a *Association) open(ctx context.Context, cfg AssociationConfig) error {
 	switch {
 	case cfg.Mechanism == acse.Low:
 		aarq.AuthenticationValue = cfg.Password
-	case highLevel(cfg.Mechanism):
+	case cfg.Mechanism.HighLevel():
 		var err error
 		if challenge, err = newChallenge(cfg.ChallengeSize); err != nil {
 			return err
@@ -265,7 +265,7 @@ func (a *Association) open(ctx context.Context, cfg AssociationConfig) error {
 		return err
 	}
 	c.unproven = false
-	if highLevel(cfg.Mechanism) {
+	if cfg.Mechanism.HighLevel() {
 		return a.authenticate(ctx, &cfg, challenge, accepted.challenge)
 	}
 	return nil

@@ -22,16 +22,6 @@ const (
 	mostChallenge   = 64
 )
 
-// highLevel reports whether a mechanism has four passes.
-func highLevel(m acse.Mechanism) bool {
-	switch m {
-	case acse.HLS, acse.HLSMD5, acse.HLSSHA1, acse.HLSGMAC, acse.HLSSHA256, acse.HLSECDSA:
-		return true
-	default:
-		return false
-	}
-}
-
 // newChallenge makes the challenge of pass 1.
 func newChallenge(size int) ([]byte, error) {
 	if size == 0 {
@@ -86,7 +76,7 @@ func (a *Association) authenticate(ctx context.Context, cfg *AssociationConfig, 
 // need no secret to answer our challenge (Green Book Ed. 9, clause 9.2.7.4).
 func reflected(cfg *AssociationConfig, challenge []byte, x *accepted) error {
 	switch {
-	case highLevel(cfg.Mechanism) && bytes.Equal(challenge, x.challenge):
+	case cfg.Mechanism.HighLevel() && bytes.Equal(challenge, x.challenge):
 		return &RejectError{Unproven: true, Err: &SecurityError{Op: opAssociate, Err: errors.New("the meter has not proved that it has the secret: its challenge is ours")}}
 	case len(x.Title) > 0 && bytes.Equal(cfg.title(), x.Title):
 		return &RejectError{Err: &SecurityError{Op: opAssociate, Err: fmt.Errorf("the meter gives our own system title %X for its own: set another system title of ours", x.Title)}}

@@ -107,7 +107,7 @@ func (f *secureFlags) secured(ctx context.Context) (c dlmstest.Client, err error
 	if c.Policy, known = simulatePolicies[f.security]; !known && f.security != "" {
 		return c, fmt.Errorf("-security %q: allowed are none, authentication, encryption and authentication+encryption", f.security)
 	}
-	secret := c.Mechanism != acse.None && c.Mechanism != acse.HLSGMAC && c.Mechanism != acse.HLSECDSA
+	secret := c.Mechanism.HasSecret()
 	switch {
 	case !secret && f.password != "":
 		return c, fmt.Errorf("-password is of no use with -authentication %s", f.authentication)

@@ -62,6 +62,17 @@ var mechanismNames = []string{
 	HLSECDSA:  "high level security ECDSA",
 }
 
+// HighLevel reports whether the mechanism has challenges and four passes (Green Book Ed. 9, 9.2.7.4).
+func (m Mechanism) HighLevel() bool { return m >= HLS && m <= HLSECDSA }
+
+// HasSecret reports whether the mechanism has a password, or a secret in its place; others have none or keys.
+func (m Mechanism) HasSecret() bool {
+	return m == Low || m.HighLevel() && m != HLSGMAC && m != HLSECDSA
+}
+
+// NeedsTitles reports whether what proves somebody is made of the system titles of both sides.
+func (m Mechanism) NeedsTitles() bool { return m == HLSGMAC || m == HLSSHA256 || m == HLSECDSA }
+
 // String gives the name of the mechanism.
 func (m Mechanism) String() string {
 	if m == MechanismForeign {

@@ -323,7 +323,7 @@ func (cfg *Config) cloneClients() (needed xdlms.Conformance) {
 		if c.Keys.EncryptionKey != nil {
 			needed |= xdlms.ConformanceGeneralProtection
 		}
-		if highLevel(c.Mechanism) && !cfg.ShortNames {
+		if c.Mechanism.HighLevel() && !cfg.ShortNames {
 			needed |= xdlms.ConformanceAction
 		}
 	}

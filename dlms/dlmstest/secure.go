@@ -88,22 +88,12 @@ func enclosing(plain xdlms.APDUTag, dedicated bool) xdlms.APDUTag {
 	return tag
 }
 
-// highLevel tells whether a mechanism has challenges that this meter can answer.
-func highLevel(m acse.Mechanism) bool {
-	switch m {
-	case acse.HLS, acse.HLSMD5, acse.HLSSHA1, acse.HLSGMAC, acse.HLSSHA256, acse.HLSECDSA:
-		return true
-	default:
-		return false
-	}
-}
-
 // secure prepares what the association that an AARQ asks for has of security. A
 // code other than DiagnosticNull refuses it.
 func (s *session) secure(aarq *acse.AARQ) (code uint8) {
 	known := s.m.cfg.Clients[s.client]
 	x := secured{client: known, ciphered: aarq.Context != s.m.context(false), title: bytes.Clone(aarq.CallingTitle)}
-	titled := x.ciphered || known.Mechanism == acse.HLSGMAC || known.Mechanism == acse.HLSSHA256 || known.Mechanism == acse.HLSECDSA
+	titled := x.ciphered || known.Mechanism.NeedsTitles()
 	if titled && len(x.title) != security.TitleLength {
 		return callingTitle
 	}
@@ -113,7 +103,7 @@ func (s *session) secure(aarq *acse.AARQ) (code uint8) {
 			return acse.DiagnosticNoReason
 		}
 	}
-	if highLevel(known.Mechanism) {
+	if known.Mechanism.HighLevel() {
 		x.ctos, x.stoc = bytes.Clone(aarq.AuthenticationValue), s.m.cfg.Challenge
 		switch {
 		case len(x.ctos) < leastChallenge || len(x.ctos) > mostChallenge:

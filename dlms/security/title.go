@@ -17,19 +17,28 @@ import (
 // all makers keep to: those who write it as decimal digits have it in the title.
 func TitleText(title []byte) string {
 	text := fmt.Sprintf("%X", title)
-	if len(title) != TitleLength {
+	if !NamesMaker(title) {
 		return text
-	}
-	for _, c := range title[:makerLength] {
-		if c < 'A' || c > 'Z' {
-			return text
-		}
 	}
 	serial := binary.BigEndian.Uint32(title[TitleLength-4:])
 	if kind := title[makerLength]; kind >= 100 && kind <= 103 {
 		serial &= 1<<28 - 1
 	}
 	return fmt.Sprintf("%s %d (%s)", title[:makerLength], serial, text)
+}
+
+// NamesMaker reports whether octets are a system title that begins with the
+// letters of a maker.
+func NamesMaker(title []byte) bool {
+	if len(title) != TitleLength {
+		return false
+	}
+	for _, c := range title[:makerLength] {
+		if c < 'A' || c > 'Z' {
+			return false
+		}
+	}
+	return true
 }
 
 // makerLength is how many letters a maker has.

@@ -276,9 +276,9 @@ func buildLogin(sc requestScope, s *Settings, r *request) {
 			sc.warn("the password has %s; with authentication = \"low\" meters usually want 8", counted(len(p), "character"))
 		default:
 		}
-	case sc.own.Password.source != "" && !hasPassword(r.mechanism):
+	case sc.own.Password.source != "" && !r.mechanism.HasSecret():
 		sc.bad("password", "", "%s", unsentPassword(r.mechanism))
-	case hasPassword(r.mechanism):
+	case r.mechanism.HasSecret():
 		if p, err := s.Password.Get(); !s.Password.Set() || err == nil && len(p) == 0 {
 			sc.missing("password", "authentication = %q needs it: it is the secret, which is never sent", s.Authentication)
 		}

@@ -179,7 +179,7 @@ func (d *DLMS) checkShared(p *problems) {
 // anyPassword reports whether a request logs in with a password.
 func (d *DLMS) anyPassword() bool {
 	for i := range d.Request {
-		if hasPassword(mechanismOf(cmp.Or(d.Request[i].Authentication, d.Authentication))) {
+		if mechanismOf(cmp.Or(d.Request[i].Authentication, d.Authentication)).HasSecret() {
 			return true
 		}
 	}

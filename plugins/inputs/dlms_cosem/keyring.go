@@ -104,7 +104,8 @@ func resolve(dir, file string) string {
 // candidate is a key that may be the meter's.
 type candidate struct {
 	context *security.Context
-	opener  *dlms.Opener // nil: there are no further keys
+	keys    security.Keys
+	further *protection // nil: there are no further keys
 	print   [sha256.Size]byte
 }
 
@@ -139,9 +140,7 @@ func (k *keyring) find(title string) (list []candidate, err error) {
 			return nil, err
 		}
 		c, err := k.context(keys)
-		if err == nil && own.further != nil {
-			c.opener, err = k.opener(keys, own.further)
-		}
+		c.keys, c.further = keys, own.further
 		if err != nil {
 			return nil, err
 		}
@@ -215,15 +214,20 @@ func (k *keyring) opener(keys security.Keys, further *protection) (*dlms.Opener,
 	return o, nil
 }
 
-// open opens a ciphered APDU with the key, in whatever form it comes.
-func (c candidate) open(dst, title []byte, x xdlms.Ciphered) ([]byte, error) {
+// openWith opens a ciphered APDU with a key, in whatever form it comes. The further
+// keys are read only for what is under one of them.
+func (k *keyring) openWith(c candidate, dst, title []byte, x xdlms.Ciphered) ([]byte, error) {
 	if x.Key.Choice != xdlms.KeyWrapped && x.Key.Choice != xdlms.KeyAgreed {
 		return c.context.OpenWith(dst, title, x.Protected, x.General.Authentic, dlms.Plausible)
 	}
-	if c.opener == nil {
+	if c.further == nil {
 		return dst, errors.New("its key is wrapped or agreed on: set master_key, or agreement_key and server_agreement_key or server_signing_key")
 	}
-	return c.opener.Open(dst, title, x, dlms.Plausible)
+	o, err := k.opener(c.keys, c.further)
+	if err != nil {
+		return dst, err
+	}
+	return o.Open(dst, title, x, dlms.Plausible)
 }
 
 // open opens a ciphered APDU with the keys of its sender.
@@ -249,7 +253,7 @@ func (e *ear) open(dst []byte, c xdlms.Ciphered) ([]byte, error) {
 	defer e.l.keys.mu.Unlock()
 	var failed error
 	for _, k := range candidates {
-		out, err := k.open(dst, title, c)
+		out, err := e.l.keys.openWith(k, dst, title, c)
 		if err == nil || len(out) > len(dst) {
 			o.print = k.print
 			return out, err

@@ -78,13 +78,12 @@ func (d *DLMS) Lend(args []string) (string, error) {
 		title, err := own.Title()
 		return hex.EncodeToString(title[:]), err
 	case verbAsked:
-		var asked bool
-		if _, err := own.Load(askedBucket, args[0], &asked); err != nil || !asked {
-			return "no", nil // it is asked once more
+		if own.Asked(args[0]) {
+			return sayYes, nil
 		}
-		return sayYes, nil
+		return "no", nil
 	case verbNote:
-		return "", own.Save(askedBucket, args[0], true)
+		return "", own.Note(args[0])
 	default:
 		if !lendable.MatchString(args[0]) {
 			return "", errors.New("that is no id of an invocation counter")
@@ -94,7 +93,7 @@ func (d *DLMS) Lend(args []string) (string, error) {
 }
 
 // lendValue answers what is asked of one counter.
-func lendValue(own *state.Store, verb, id, value string) (text string, err error) {
+func lendValue(own ownState, verb, id, value string) (text string, err error) {
 	c, err := own.Counter(id)
 	if err != nil {
 		return "", err
@@ -342,18 +341,18 @@ func (c *counterSource) forget(s counterState) {
 }
 
 // lender is the own state, for others.
-func (c *counterSource) lender() (*state.Store, error) {
+func (c *counterSource) lender() (own ownState, err error) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	own, ok := c.state.(ownState)
 	switch {
 	case ok:
-		return own.Store, nil
+		return own, nil
 	case c.state == nil && c.find == nil && c.err == nil:
-		return nil, errors.New("it has just been started: try again")
+		return own, errors.New("it has just been started: try again")
 	case c.err != nil:
-		return nil, fmt.Errorf("it has no state itself: %w", c.err)
+		return own, fmt.Errorf("it has no state itself: %w", c.err)
 	default:
-		return nil, errors.New("it has no state itself")
+		return own, errors.New("it has no state itself")
 	}
 }

@@ -86,7 +86,7 @@ func buildLimits(s *Settings, r *request) {
 
 // checkChallenge reports settings of the login that its mechanism does not have.
 func checkChallenge(sc requestScope, s *Settings, r *request) {
-	high := r.mechanism != acse.None && r.mechanism != acse.Low
+	high := r.mechanism.HighLevel()
 	for _, key := range []string{"challenge_size", "association_object"} {
 		if !high && sc.own.sets(key) {
 			sc.bad(key, "", `without high-level security, as authentication = "high-gmac", it has no effect: remove it`)

@@ -206,7 +206,7 @@ func (r *request) login() (cfg dlms.AssociationConfig, print [sha256.Size]byte, 
 	if err != nil {
 		return cfg, print, err
 	}
-	if hasPassword(r.mechanism) {
+	if r.mechanism.HasSecret() {
 		if cfg.Password, err = r.password.Get(); err != nil {
 			return cfg, print, &passwordError{"password", err}
 		}

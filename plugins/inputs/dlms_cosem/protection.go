@@ -56,16 +56,6 @@ func mechanismWords() (words []string) {
 	return words
 }
 
-// hasPassword reports whether a mechanism has a password, or a secret in its place.
-func hasPassword(m acse.Mechanism) bool {
-	switch m {
-	case acse.None, acse.HLSGMAC, acse.HLSECDSA:
-		return false
-	default:
-		return true
-	}
-}
-
 func mechanismWord(m acse.Mechanism) string {
 	for _, c := range mechanisms() {
 		if c.mechanism == m {
@@ -125,7 +115,7 @@ func buildProtection(sc requestScope, s *Settings, r *request) {
 		return // reported where it stands
 	}
 	gmac := r.mechanism == acse.HLSGMAC
-	titled := gmac || r.mechanism == acse.HLSSHA256 || r.mechanism == acse.HLSECDSA
+	titled := r.mechanism.NeedsTitles()
 	switch {
 	case !r.keys[0].Set() && gmac:
 		sc.missing("encryption_key", `authentication = "high-gmac" needs it, and authentication_key`)

@@ -60,7 +60,7 @@ func (r *request) weaknesses() (list []string) {
 	if keys[0] != nil && bytes.Equal(keys[0], keys[1]) {
 		list = append(list, "authentication_key is the same as encryption_key: the authentication key proves nothing more then; have the utility set two keys")
 	}
-	if !hasPassword(r.mechanism) {
+	if !r.mechanism.HasSecret() {
 		return list
 	}
 	if password, err := r.password.Get(); err == nil && weakPassword(password) {
