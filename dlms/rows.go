@@ -17,6 +17,14 @@ import (
 // ConnConfig.MaxAPDU limits a row, MaxBlocks and ctx the read. null-data
 // is an array without rows. The row is valid during the call.
 //
+// Elements are given as they are, structures or not. A structure that is in no
+// array is one row. Those of a compact-array (Blue Book Ed. 13, clause
+// 4.1.5) are given written out, with their tags. Arrays inside of
+// them have the count of the description, as in the standard; that a meter
+// repeats it in the contents is recognized if all elements have one length, if
+// the answer comes in one piece, or else from the first row on that cannot be
+// read without.
+//
 // Rows given before an error are good. An error of row ends the read and is
 // returned as it is. Else errors are as with [Association.Get].
 func (a *Association) GetRows(ctx context.Context, at cosem.Attribute, sel *cosem.Selection, row func(axdr.Data) error) error {
@@ -66,7 +74,17 @@ type rowCutter struct {
 	count int    // elements announced
 	given int    // elements given to row
 	mine  error  // what row returned
+
+	compact  bool // a compact-array: it announces octets, not elements
+	elements axdr.TypeDescription
+	counted  bool   // see axdr.TypeDescription.Counted
+	size     int    // octets announced
+	left     int    // of these, octets to come
+	out      []byte // the row written out
 }
+
+// errMore says that more octets are needed.
+var errMore = errors.New("more octets are needed")
 
 // take takes the next piece.
 func (r *rowCutter) take(raw []byte, last bool) error {
@@ -84,13 +102,11 @@ func (r *rowCutter) take(raw []byte, last bool) error {
 	switch {
 	case r.mine != nil:
 		return r.mine // whatever it wraps
-	case err == nil && len(rest) > 0 && r.given == r.count && r.begun:
+	case err == nil && len(rest) > 0:
 		return r.broken(octets(len(rest))+" behind the last row", nil)
-	case err == nil && last && r.given < r.count:
-		return r.broken(fmt.Sprintf("%s announced, %d came", plural(r.count, "row"), r.given), io.ErrUnexpectedEOF)
-	case errors.Is(err, io.ErrUnexpectedEOF) && last:
-		return r.broken(fmt.Sprintf("%s announced, the answer ends within number %d", plural(r.count, "row"), r.given+1), err)
-	case errors.Is(err, io.ErrUnexpectedEOF):
+	case errors.Is(err, errMore) && last:
+		return r.tooShort(len(rest))
+	case errors.Is(err, errMore):
 		if len(rest) > r.limit {
 			return r.broken(fmt.Sprintf("row %d has more than %d octets", r.given+1, r.limit), nil)
 		}
@@ -108,8 +124,21 @@ func (r *rowCutter) broken(msg string, err error) error {
 	return &ProtocolError{Op: r.op.String(), Msg: msg, Err: err}
 }
 
-// cut gives the whole elements at the front of b to row and returns the rest. An
-// error that wraps io.ErrUnexpectedEOF means that more octets are needed.
+// tooShort says that the answer ends with rows to come, within a row if there
+// is a rest.
+func (r *rowCutter) tooShort(rest int) error {
+	announced := plural(r.count, "row") + " announced"
+	switch {
+	case r.compact:
+		announced = octets(r.size) + " of rows announced, " + octets(r.size-r.left+rest) + " came"
+	case rest == 0 && r.begun:
+		return r.broken(fmt.Sprintf("%s, %d came", announced, r.given), io.ErrUnexpectedEOF)
+	}
+	return r.broken(fmt.Sprintf("%s, the answer ends within number %d", announced, r.given+1), io.ErrUnexpectedEOF)
+}
+
+// cut gives the whole elements at the front of b to row and returns the rest.
+// The error is errMore if there are elements to come.
 func (r *rowCutter) cut(b []byte) ([]byte, error) {
 	if !r.begun {
 		rest, err := r.head(b)
@@ -118,16 +147,13 @@ func (r *rowCutter) cut(b []byte) ([]byte, error) {
 		}
 		b = rest
 	}
-	for r.given < r.count {
+	for r.given < r.count || r.left > 0 {
 		if len(b) == 0 {
-			return b, nil
+			return b, errMore
 		}
-		d, rest, err := axdr.Cut(b)
+		d, rest, err := r.next(b)
 		if err != nil {
-			if errors.Is(err, io.ErrUnexpectedEOF) {
-				return b, err
-			}
-			return b, r.broken(fmt.Sprintf("row %d", r.given+1), err)
+			return b, err
 		}
 		b = rest
 		r.given++
@@ -135,32 +161,84 @@ func (r *rowCutter) cut(b []byte) ([]byte, error) {
 			return b, err
 		}
 		if r.mine = r.row(d); r.mine != nil {
-			return b, nil
+			return b, r.mine
 		}
 	}
 	return b, nil
 }
 
-// head reads the head of the array.
-func (r *rowCutter) head(b []byte) ([]byte, error) {
+// next cuts the element at the front of b.
+func (r *rowCutter) next(b []byte) (axdr.Data, []byte, error) {
+	if r.compact {
+		return r.nextCompact(b)
+	}
+	d, rest, err := axdr.Cut(b)
+	switch {
+	case errors.Is(err, io.ErrUnexpectedEOF):
+		return nil, b, errMore
+	case err != nil:
+		return nil, b, r.broken(fmt.Sprintf("row %d", r.given+1), err)
+	default:
+		return d, rest, nil
+	}
+}
+
+// nextCompact cuts the contents of an element of a compact-array from the front
+// of b and writes the element out.
+func (r *rowCutter) nextCompact(b []byte) (axdr.Data, []byte, error) {
+	contents := b[:min(len(b), r.left)]
+	whole := len(contents) == r.left
+	if !r.counted && r.left == r.size {
+		r.counted = r.elements.Counted(contents, r.size)
+	}
+	counted := r.counted
+	row, rest, err := r.elements.AppendElement(r.out[:0], contents, counted, r.limit)
+	if err != nil && !counted && r.elements.HasArray() && (whole || !errors.Is(err, io.ErrUnexpectedEOF)) {
+		var other error
+		counted = true
+		if row, rest, other = r.elements.AppendElement(r.out[:0], contents, counted, r.limit); other == nil || !whole && errors.Is(other, io.ErrUnexpectedEOF) {
+			err = other
+		}
+	}
+	switch {
+	case errors.Is(err, io.ErrUnexpectedEOF) && !whole:
+		return nil, b, errMore
+	case err != nil:
+		return nil, b, r.broken(fmt.Sprintf("row %d of a compact-array", r.given+1), err)
+	}
+	r.out, r.counted = row, counted
+	used := len(contents) - len(rest)
+	r.left -= used
+	return axdr.Data(row[:len(row):len(row)]), b[used:], nil
+}
+
+// head reads what is in front of the rows.
+func (r *rowCutter) head(b []byte) (rest []byte, err error) {
 	if len(b) == 0 {
-		return b, io.ErrUnexpectedEOF
+		return b, errMore
 	}
 	switch tag := axdr.Tag(b[0]); tag {
 	case axdr.TagNull:
-		r.begun = true
-		return b[1:], nil
+		rest = b[1:]
+	case axdr.TagStructure: // a row that is in no array
+		rest, r.count = b, 1
 	case axdr.TagArray:
-		n, rest, err := axdr.CutLength(b[1:])
-		switch {
-		case errors.Is(err, io.ErrUnexpectedEOF):
-			return b, err
-		case err != nil:
-			return b, r.broken("number of rows", err)
+		r.count, rest, err = axdr.CutLength(b[1:])
+	case axdr.TagCompactArray:
+		r.compact = true
+		if r.elements, rest, err = axdr.CutTypeDescription(b[1:]); err == nil {
+			r.size, rest, err = axdr.CutLength(rest)
+			r.left = r.size
 		}
-		r.begun, r.count = true, n
-		return rest, nil
 	default:
 		return b, r.broken(fmt.Sprintf("expected an array, got %s", tag), nil)
 	}
+	switch {
+	case errors.Is(err, io.ErrUnexpectedEOF):
+		return b, errMore
+	case err != nil:
+		return b, r.broken("number of rows", err)
+	}
+	r.begun = true
+	return rest, nil
 }

@@ -99,18 +99,28 @@ func (d Data) HasCompact() bool {
 }
 
 type expander struct {
-	src     []byte
+	types   []byte // what descriptions are in
+	src     []byte // what contents are in
 	dst     []byte
 	limit   int
 	counted bool // arrays inside of the contents have a count of their own
+	dry     bool // nothing is written
 }
 
-// put appends octets of the source.
-func (x *expander) put(off, end int) error {
-	if len(x.dst)+end-off > x.limit {
-		return errBad(off, "a compact-array that expands to more than the largest APDU allowed")
+const (
+	expandsTooFar = "a compact-array that expands to more than the largest APDU allowed"
+	takesNothing  = "a compact-array whose elements take no octets"
+)
+
+// put appends octets that belong to what is at off.
+func (x *expander) put(off int, b []byte) error {
+	if x.dry {
+		return nil
 	}
-	x.dst = append(x.dst, x.src[off:end]...)
+	if len(x.dst)+len(b) > x.limit {
+		return errBad(off, expandsTooFar)
+	}
+	x.dst = append(x.dst, b...)
 	return nil
 }
 
@@ -124,7 +134,7 @@ func (x *expander) element(off int) (int, error) {
 	case TagArray, TagStructure:
 		n, next, err := lengthAt(x.src, off+1)
 		if err == nil {
-			err = x.put(off, next)
+			err = x.put(off, x.src[off:next])
 		}
 		for off = next; n > 0 && err == nil; n-- {
 			off, err = x.element(off)
@@ -133,7 +143,7 @@ func (x *expander) element(off int) (int, error) {
 	case TagCompactArray:
 		return end, x.compact(off, end)
 	default:
-		return end, x.put(off, end)
+		return end, x.put(off, x.src[off:end])
 	}
 }
 
@@ -150,6 +160,7 @@ func (x *expander) compact(off, end int) error {
 	if err != nil {
 		return err
 	}
+	x.types = x.src
 	start := len(x.dst)
 	x.counted = false
 	if err = x.contents(desc, body, end); err == nil {
@@ -167,19 +178,18 @@ func (x *expander) compact(off, end int) error {
 func (x *expander) contents(desc, body, end int) error {
 	start, n := len(x.dst), 0
 	for off := body; off < end; n++ {
-		_, next, err := x.value(desc, off, end)
-		if err != nil {
+		var err error
+		if off, err = x.next(desc, off, end); err != nil {
 			return err
 		}
-		if next == off {
-			return errBad(off, "a compact-array whose elements take no octets")
-		}
-		off = next
+	}
+	if x.dry {
+		return nil
 	}
 	var head [6]byte
 	h := AppendArray(head[:0], n)
 	if len(x.dst)+len(h) > x.limit {
-		return errBad(body, "a compact-array that expands to more than the largest APDU allowed")
+		return errBad(body, expandsTooFar)
 	}
 	x.dst = append(x.dst, h...)
 	copy(x.dst[start+len(h):], x.dst[start:len(x.dst)-len(h)])
@@ -187,40 +197,55 @@ func (x *expander) contents(desc, body, end int) error {
 	return nil
 }
 
+// next writes the element of a compact-array at off and returns the offset
+// after it. Elements have to take octets: nothing else says how many there are.
+func (x *expander) next(desc, off, end int) (int, error) {
+	_, after, err := x.value(desc, off, end)
+	if err == nil && after == off {
+		err = errBad(off, takesNothing)
+	}
+	return after, err
+}
+
 // value writes one value of the type described at desc, whose contents are at
 // off. It returns the offsets after both.
 func (x *expander) value(desc, off, end int) (afterDesc, afterValue int, err error) {
-	t := Tag(x.src[desc])
+	t := Tag(x.types[desc])
 	switch t {
 	case TagArray:
-		n := int(x.src[desc+1])<<8 | int(x.src[desc+2])
+		n := int(x.types[desc+1])<<8 | int(x.types[desc+2])
 		if x.counted {
 			if n, off, err = lengthAt(x.src[:end], off); err != nil {
 				return desc, off, err
 			}
 		}
-		after, err := descriptionEnd(x.src, desc, 1)
-		if err != nil {
+		var head [6]byte
+		h := AppendArray(head[:0], n)
+		if !x.dry && n > x.limit-len(x.dst)-len(h) { // each takes at least its tag
+			return desc, off, errBad(off, expandsTooFar)
+		}
+		if err := x.put(off, h); err != nil {
 			return desc, off, err
 		}
-		if len(x.dst)+6 > x.limit || n > x.limit-len(x.dst) {
-			return desc, off, errBad(off, "a compact-array that expands to more than the largest APDU allowed")
+		if n == 0 {
+			desc, err = descriptionEnd(x.types, desc, 1)
+			return desc, off, err
 		}
-		x.dst = AppendArray(x.dst, n)
+		var after int
 		for from := off; n > 0; n-- {
-			if _, off, err = x.value(desc+3, off, end); err != nil {
+			if after, off, err = x.value(desc+3, off, end); err != nil {
 				return desc, off, err
 			}
 			if off == from {
-				return desc, off, errBad(off, "a compact-array whose elements take no octets")
+				return desc, off, errBad(off, takesNothing)
 			}
 		}
 		return after, off, nil
 	case TagStructure:
-		if err := x.put(desc, desc+2); err != nil {
+		if err := x.put(off, x.types[desc:desc+2]); err != nil {
 			return desc, off, err
 		}
-		n := int(x.src[desc+1])
+		n := int(x.types[desc+1])
 		desc += 2
 		for ; n > 0; n-- {
 			if desc, off, err = x.value(desc, off, end); err != nil {
@@ -249,8 +274,8 @@ func (x *expander) value(desc, off, end int) (afterDesc, afterValue int, err err
 	if next > end {
 		return desc, off, errCut(off, t.String())
 	}
-	if err := x.put(desc, desc+1); err != nil {
+	if err := x.put(off, x.types[desc:desc+1]); err != nil {
 		return desc, off, err
 	}
-	return desc + 1, next, x.put(off, next)
+	return desc + 1, next, x.put(off, x.src[off:next])
 }

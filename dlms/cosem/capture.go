@@ -75,6 +75,21 @@ func ParseCaptureObjects(d axdr.Data) ([]CaptureObject, error) {
 	return cs, nil
 }
 
+// ParseCaptureObject reads one capture_object_definition, as attribute 6,
+// sort_object, of a Profile generic object is. Errors are of type [*DecodeError].
+func ParseCaptureObject(d axdr.Data) (CaptureObject, error) {
+	var dec axdr.Decoder
+	dec.Reset(d)
+	c, err := decodeCaptureObject(&dec)
+	if rest := dec.Rest(); err == nil && len(rest) > 0 {
+		err = trailing(len(rest))
+	}
+	if err != nil {
+		return CaptureObject{}, &DecodeError{What: "capture_object_definition", Err: err}
+	}
+	return c, nil
+}
+
 func decodeCaptureObject(dec *axdr.Decoder) (CaptureObject, error) {
 	dec.Structure(-1)
 	n := dec.Count()

@@ -19,6 +19,9 @@
 //	[[list.item]]
 //	index = 4                            # the place of the value, from 1
 //	obis = "1.0.1.7.0.255"
+//
+//	[events."0.0.99.98.0.255"]           # what the codes in an event log mean; "any" is for all others
+//	1 = "power down"
 package preset
 
 import (
@@ -28,6 +31,7 @@ import (
 	"os"
 	"path"
 	"path/filepath"
+	"strconv"
 	"strings"
 
 	"github.com/BurntSushi/toml"
@@ -46,7 +50,13 @@ type File[L, I any] struct {
 	Link  L         `toml:"link"`
 	Item  []I       `toml:"item"`
 	List  []List[I] `toml:"list"`
+
+	// Events are the texts of the codes in event logs, by the OBIS code of the log, or AnyLog.
+	Events map[string]map[string]string `toml:"events"`
 }
+
+// AnyLog stands for each event log that has no texts of its own.
+const AnyLog = "any"
 
 // List says what the values of a push are that does not tell it, or not all of
 // it: no OBIS codes, or no scalers. It is for those that fit everything stated.
@@ -88,8 +98,15 @@ func Load[L, I any](name, dir string, builtin fs.FS) (f File[L, I], err error) {
 	if unknown := meta.Undecoded(); len(unknown) > 0 {
 		return f, fmt.Errorf("%s: unknown key %.80s", where, unknown[0].String())
 	}
-	if len(f.Item) == 0 && len(f.List) == 0 {
-		return f, fmt.Errorf("%s: it has no [[item]], and no [[list]]", where)
+	if len(f.Item) == 0 && len(f.List) == 0 && len(f.Events) == 0 {
+		return f, fmt.Errorf("%s: it has no [[item]], no [[list]], and no [events]", where)
+	}
+	for log, texts := range f.Events {
+		for code := range texts {
+			if n, err := strconv.ParseUint(code, 10, 32); err != nil || code != strconv.FormatUint(n, 10) {
+				return f, fmt.Errorf("%s: events.%s: %.40q is no code of an event: a number is expected", where, log, code)
+			}
+		}
 	}
 	if m := f.Match.Maker; m != "" && len(m) != makerLetters {
 		return f, fmt.Errorf("%s: match: maker %q: a code of %d letters is expected", where, m, makerLetters)

@@ -152,8 +152,12 @@ func TestEvent(t *testing.T) {
 }
 
 // TestTenDays has all methods, meters that come and go, and a line with a dead
-// one among others, for ten days: nothing grows.
+// one among others, for ten days (three with the race detector): nothing grows.
 func TestTenDays(t *testing.T) {
+	last := 9
+	if raceEnabled {
+		last = 2
+	}
 	c := conf("timezone = \"Europe/Berlin\"",
 		"name = \"polled\"\nendpoint = \"tcp://10.0.0.1:4059\"\nmethod = \"polling\"\ninterval = \"60s\"",
 		"name = \"ticked\"\nendpoint = \"tcp://10.0.0.1:4059\"",
@@ -169,7 +173,7 @@ func TestTenDays(t *testing.T) {
 		on()
 		require.NoError(t, d.Start(acc))
 		var goroutines, heap [2]uint64
-		for day := range 10 {
+		for day := range last + 1 {
 			for hour := range 24 {
 				require.NoError(t, d.Gather(acc))
 				require.NoError(t, d.Trigger("event"))
@@ -185,8 +189,8 @@ func TestTenDays(t *testing.T) {
 				}
 			}
 			later(20 * time.Second) // between two polls: all links are closed
-			if day == 0 || day == 9 {
-				i := day / 9
+			if day == 0 || day == last {
+				i := day / last
 				var m runtime.MemStats
 				count := acc.drop()
 				n.mu.Lock()

@@ -450,16 +450,17 @@ func TestSampleConfig(t *testing.T) {
 	var all strings.Builder
 	for line := range strings.SplitSeq(sampleConfig, "\n") {
 		if trimmed := strings.TrimSpace(line); strings.HasPrefix(trimmed, "# ") && !strings.Contains(line, `= ""`) {
-			line = strings.Replace(trimmed, "# ", "", 1)
+			line = strings.TrimLeft(strings.Replace(trimmed, "# ", "", 1), " ")
 		}
 		all.WriteString(line + "\n")
 	}
 	d = decodeConf(t, strings.Replace(all.String(), "Read electricity", "# Read electricity", 1))
 	require.NotEmpty(t, d.Request[0].Tags)
-	for _, typ := range []reflect.Type{reflect.TypeFor[Settings](), reflect.TypeFor[DLMS](), reflect.TypeFor[Request](), reflect.TypeFor[Item]()} {
+	require.Len(t, d.Request[0].Profile, 1)
+	for _, typ := range []reflect.Type{reflect.TypeFor[Settings](), reflect.TypeFor[DLMS](), reflect.TypeFor[Request](), reflect.TypeFor[Item](), reflect.TypeFor[Profile]()} {
 		for i := range typ.NumField() {
-			if key := typ.Field(i).Tag.Get("toml"); key != "" && key != "item" && key != "tags" && key != "request" && key != "-" {
-				require.Regexp(t, `(?m)^\s*(# )?`+key+` = `, sampleConfig, "the sample does not tell about %s", key)
+			if key := typ.Field(i).Tag.Get("toml"); key != "" && key != "item" && key != "tags" && key != "request" && key != "profile" && key != "-" {
+				require.Regexp(t, `(?m)^\s*(#\s+)?`+key+` = `, sampleConfig, "the sample does not tell about %s", key)
 			}
 		}
 	}

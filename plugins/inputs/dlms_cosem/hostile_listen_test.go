@@ -91,6 +91,10 @@ func attackOf(digits string, more ...byte) []byte {
 // TestHostilePushes: what is pushed costs no more than its octets, in all that
 // carries it. Rows: element counts, nesting, titles, length forms.
 func TestHostilePushes(t *testing.T) {
+	times := 5
+	if raceEnabled {
+		times = 2
+	}
 	for name, apdu := range map[string][]byte{
 		"array of 4 G elements":     attackOf("0F 00000001 00 01 84FFFFFFFF"),
 		"structure of 4 G":          attackOf("0F 00000001 00 02 84FFFFFFFF"),
@@ -126,14 +130,14 @@ func TestHostilePushes(t *testing.T) {
 				b = inHDLC(t, hdlc.Address{Upper: 1, Size: 1}, apdu)
 			}
 			t.Run(name+"/"+carrier, func(t *testing.T) {
-				besieged(t, onUDP, 5*len(b), func(h *hearing) {
-					for range 5 {
+				besieged(t, onUDP, times*len(b), func(h *hearing) {
+					for range times {
 						h.udp.send("10.1.0.7:1", b)
 					}
 				})
-				besieged(t, onTCP, 5*len(b), func(h *hearing) {
+				besieged(t, onTCP, times*len(b), func(h *hearing) {
 					c := h.tcp.connect("10.1.0.7:1")
-					for range 5 {
+					for range times {
 						if _, err := c.Write(b); err != nil {
 							break
 						}

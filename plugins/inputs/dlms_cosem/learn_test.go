@@ -340,7 +340,11 @@ func TestLateAnswers(t *testing.T) {
 // TestLimitsRecoverWhileKept: an association that stays open for days does not
 // hold on to a limit that has been given another try.
 func TestLimitsRecoverWhileKept(t *testing.T) {
-	bubble(t, registersConf(hdlcTop, everyTen, 8), func(t *testing.T, n *network, d *DLMS, acc *sink, _ *journal) {
+	every := everyTen
+	if raceEnabled { // a third of the runs
+		every = "method = \"polling\"\ninterval = \"30s\""
+	}
+	bubble(t, registersConf(hdlcTop, every, 8), func(t *testing.T, n *network, d *DLMS, acc *sink, _ *journal) {
 		longest := 4
 		var mu sync.Mutex
 		cfg := dlmstest.Config{Framing: "hdlc", Faults: &dlmstest.Faults{Raw: func(apdu []byte) ([]byte, bool) {

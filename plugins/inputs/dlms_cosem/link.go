@@ -41,6 +41,9 @@ type station struct {
 	log    errorLog
 
 	compared bool // the meter with the preset
+
+	history *historian // of a profile
+	more    bool       // there is more of it to read
 }
 
 func newLink(d *DLMS, e endpoint, out *output) *link {
@@ -50,6 +53,15 @@ func newLink(d *DLMS, e endpoint, out *output) *link {
 // add appends a request to the link's queue. Requests that reach a device in
 // the same way share its back-off.
 func (l *link) add(r *request) {
+	if len(r.items) > 0 || len(r.profiles) == 0 {
+		l.addJob(r)
+	}
+	for _, p := range r.profiles {
+		l.addJob(r.ofProfile(p))
+	}
+}
+
+func (l *link) addJob(r *request) {
 	j := &job{r: r}
 	ladder := schedule.ContactLadder()
 	if r.schedule.ByClock() {
@@ -67,7 +79,11 @@ func (l *link) add(r *request) {
 			m = newMemory(r.memoryKey(dev))
 			l.memories[m.key] = m
 		}
-		j.list = append(j.list, &station{device: dev, health: h, memory: m, again: schedule.Backoff{Ladder: ladder}, log: errorLog{seen: map[string]string{}}})
+		st := &station{device: dev, health: h, memory: m, again: schedule.Backoff{Ladder: ladder}, log: errorLog{seen: map[string]string{}}}
+		if r.profile != nil {
+			st.history = newHistorian(r.profile, l.out)
+		}
+		j.list = append(j.list, st)
 	}
 	l.queue = append(l.queue, j)
 }
@@ -86,11 +102,12 @@ func (l *link) loop(ctx context.Context) {
 		j, wait := l.take(time.Now())
 		if j != nil {
 			skipped := l.started(j, time.Now())
+			l.takeResends(j)
 			for _, st := range j.list {
 				if ctx.Err() != nil {
 					return
 				}
-				if st.wanted {
+				if st.wanted && (!j.onward || st.more) {
 					l.runDevice(ctx, j, st, skipped)
 				}
 			}
@@ -124,10 +141,14 @@ func (l *link) runDevice(ctx context.Context, j *job, st *station, skipped int) 
 		return
 	}
 	o := l.run(ctx, j.r, st, st.health.attempt(j.r, l.shared()))
-	if o.complete {
+	st.more = o.more
+	switch {
+	case o.complete:
 		st.wanted = false
 		st.again.Succeed()
-	} else {
+	case o.more:
+		l.goOn(j, o.ready)
+	default:
 		st.again.Fail(time.Now())
 	}
 	l.pass(ctx, j.r, st, o, skipped)

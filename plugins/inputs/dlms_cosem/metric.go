@@ -53,6 +53,15 @@ func (o *output) together(list func(add adder)) {
 	})
 }
 
+// tracking returns an accumulator that tells which metrics were written; nil:
+// there is none.
+func (o *output) tracking(most int) telegraf.TrackingAccumulator {
+	if o.acc == nil || o.closed.Load() {
+		return nil
+	}
+	return o.acc.WithTracking(most)
+}
+
 func (o *output) addError(err error) {
 	if !o.closed.Load() {
 		o.acc.AddError(err)
@@ -154,7 +163,7 @@ func (add adder) addStatus(r *request, dev *device, run *outcome, skipped int) {
 	tags := deviceTags(r, dev)
 	tags["request"] = r.name
 	tags["result"] = run.result.String()
-	add(statusMeasurement, map[string]any{
+	fields := map[string]any{
 		"duration":     run.duration.Seconds(),
 		"frame_errors": int64(run.stats.FrameErrors),
 		"items_failed": int64(run.failed),
@@ -165,7 +174,15 @@ func (add adder) addStatus(r *request, dev *device, run *outcome, skipped int) {
 		"rx_bytes":     run.stats.RxBytes,
 		"skipped":      int64(skipped),
 		"tx_bytes":     run.stats.TxBytes,
-	}, tags, run.at)
+	}
+	if r.profile != nil {
+		tags["profile"] = r.profile.name
+		fields["rows"], fields["gaps"] = run.rows, run.gaps
+		if run.clockOffset != nil {
+			fields["clock_offset"] = run.clockOffset.Round(time.Millisecond).Seconds()
+		}
+	}
+	add(statusMeasurement, fields, tags, run.at)
 }
 
 func sortedKeys[V any](m map[string]V) []string { return slices.Sorted(maps.Keys(m)) }

@@ -33,7 +33,7 @@ func checkNames(sc scope, items []Item, r *request) {
 
 // givenNames are the base names that the user has given.
 func (r *request) givenNames() (list []cosem.ShortName, all bool) {
-	all = true
+	all = len(r.items) > 0 // of a profile nothing is given
 	for _, it := range r.items {
 		if it.base == nil {
 			all = false

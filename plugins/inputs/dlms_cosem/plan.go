@@ -48,14 +48,18 @@ type request struct {
 	schedule schedule.Schedule
 	timezone *time.Location // of the schedule
 
-	wide        bool
-	measurement string
-	location    *time.Location
-	deviation   deviation
-	tags        map[string]string // user tags
+	wide             bool
+	measurement      string
+	measurementGiven bool // by the configuration
+	location         *time.Location
+	deviation        deviation
+	tags             map[string]string // user tags
 
 	items []*item
 	match preset.Match // which meters the items are for
+
+	profiles []*profile
+	profile  *profile // the request is one for this one alone
 
 	listening
 }
@@ -74,7 +78,7 @@ func (d *DLMS) buildRequest(sc scope, own *Request, start time.Time) *request {
 	merged := own.Settings
 	merged.inherit(top)
 	rsc := requestScope{scope: sc, own: &own.Settings, top: top}
-	items, match := d.usePreset(rsc, own, &merged)
+	items, known, file := d.usePreset(rsc, own, &merged)
 	r := &request{
 		name:        own.Name,
 		meter:       merged.Meter,
@@ -90,7 +94,8 @@ func (d *DLMS) buildRequest(sc scope, own *Request, start time.Time) *request {
 	if r.meter == "" {
 		r.meter = own.Name
 	}
-	if r.measurement == "" {
+	r.measurementGiven = r.measurement != ""
+	if !r.measurementGiven {
 		r.measurement = valueMeasurement
 		if r.wide {
 			r.measurement = wideMeasurement
@@ -105,17 +110,24 @@ func (d *DLMS) buildRequest(sc scope, own *Request, start time.Time) *request {
 	}
 	checkTags(sc, own.Tags)
 	if r.passive {
+		if len(own.Profile) > 0 {
+			sc.missing("profile", "a profile is read by asking for it, and this request only listens: give it a request of its own")
+		}
 		d.buildHeard(rsc, own, items, &merged, r)
 		return r
 	}
-	r.items, r.match = buildItems(sc, items, r.wide), match
+	r.match = file.Match
+	if len(items) > 0 || len(own.Profile) == 0 {
+		r.items = buildItems(sc, items, r.wide)
+	}
 	checkNames(sc, items, r)
+	r.profiles = buildProfiles(sc, own, known, file.Events)
 	return r
 }
 
 // reservedTags are the plugin's own.
 func reservedTags() []string {
-	return []string{"meter", "source", "address", "logical", "obis", "name", "unit", "attribute", "class", "device", "request", "result"}
+	return []string{"meter", "source", "address", "logical", "obis", "name", "unit", "attribute", "class", "device", "request", "result", "profile"}
 }
 
 func checkTags(sc scope, tags map[string]string) {
@@ -251,6 +263,7 @@ type PlannedRequest struct {
 	Timeout   time.Duration
 	Layout    string
 	Items     []PlannedItem
+	Profiles  []PlannedProfile
 	Listens   bool   // it asks nothing: it takes what is pushed
 	Hears     string // with Listens: from whom, and under which keys
 	schedule  schedule.Schedule
@@ -264,6 +277,17 @@ type PlannedItem struct {
 	ClassName string
 	Guessed   bool // the class is the standard's for this OBIS code
 	Attribute int
+}
+
+// PlannedProfile is what a profile has become, for people.
+type PlannedProfile struct {
+	Name     string // its OBIS code, if it has no other one
+	OBIS     string
+	Columns  []string // as they are written; empty: all
+	Lookback time.Duration
+	MaxAge   time.Duration // 0: no limit
+	Reread   time.Duration // 0: never
+	Rate     int           // rows per second
 }
 
 // Next lists the next n runs of a request that starts now. Ticks cannot be
@@ -333,6 +357,10 @@ func (d *DLMS) Plan() []PlannedRequest {
 		for _, it := range r.items {
 			p.Items = append(p.Items, PlannedItem{Name: it.name, OBIS: it.obis.String(), Class: uint16(it.class),
 				ClassName: it.class.String(), Guessed: !it.classSet, Attribute: int(it.id)})
+		}
+		for _, f := range r.profiles {
+			p.Profiles = append(p.Profiles, PlannedProfile{Name: f.name, OBIS: f.obis.String(), Columns: f.written,
+				Lookback: f.lookback, MaxAge: f.maxAge, Reread: f.reread, Rate: f.rate})
 		}
 		plan = append(plan, p)
 	}

@@ -13,35 +13,36 @@ import (
 )
 
 // usePreset returns the items of a request: its own, and those of its preset
-// that it does not have. What the preset says of the link counts where neither
+// that it does not have and that are chosen; known are all of both. What the preset says of the link counts where neither
 // the request nor the top of the file does.
-func (d *DLMS) usePreset(sc requestScope, own *Request, merged *Settings) (items []Item, match preset.Match) {
+func (d *DLMS) usePreset(sc requestScope, own *Request, merged *Settings) (items, known []Item, file preset.File[Settings, Item]) {
 	name := merged.Preset
 	if name == "" {
 		if sc.own.PresetItems != nil {
 			sc.scope.bad("preset_items", show(sc.own.PresetItems), "without preset it has no effect: set that, or remove it")
 		}
-		return own.Item, match
+		return own.Item, own.Item, file
 	}
 	fail := func(format string, args ...any) {
 		sc.bad("preset", strconv.Quote(name), format, args...)
 	}
-	file, err := preset.Load[Settings, Item](name, filepath.Dir(d.ConfigPath), presets.Files)
+	loaded, err := preset.Load[Settings, Item](name, filepath.Dir(d.ConfigPath), presets.Files)
 	if err != nil {
 		fail("%v", err)
-		return own.Item, match
+		return own.Item, own.Item, file
 	}
+	file = loaded
 	p := &problems{}
 	checkSettings(scope{p: p, request: strconv.Quote(own.Name)}, &file.Link)
 	if len(file.Item) > 0 {
 		buildItems(scope{p: p, request: strconv.Quote(own.Name)}, file.Item, false)
-	} else if merged.SendRequests == nil || *merged.SendRequests {
+	} else if len(file.Events) == 0 && (merged.SendRequests == nil || *merged.SendRequests) {
 		fail("it says what pushes hold, and names nothing that could be asked for: it belongs to send_requests = false")
-		return own.Item, match
+		return own.Item, own.Item, file
 	}
 	if err := p.err(); err != nil {
 		fail("in it: %v", err)
-		return own.Item, match
+		return own.Item, own.Item, file
 	}
 	merged.inherit(&file.Link)
 	names := make([]string, len(file.Item))
@@ -60,7 +61,7 @@ func (d *DLMS) usePreset(sc requestScope, own *Request, merged *Settings) (items
 			items = append(items, it)
 		}
 	}
-	return items, file.Match
+	return items, slices.Concat(own.Item, file.Item), file
 }
 
 // alike reports whether two items read the same attribute.

@@ -19,6 +19,11 @@ type job struct {
 	repeat time.Time // when the devices of the last run of the clock that failed are tried again; zero: they are not
 	until  time.Time // and how long
 	again  bool      // this run is such a repetition
+
+	further time.Time // when more of a profile is to be read; zero: there is no more
+	onward  bool      // this run goes on with it
+
+	resend []profileSpan // what is to be read once more
 }
 
 // wakeAtLeast is how often a link with requests of the clock looks at it:
@@ -93,10 +98,35 @@ func (l *link) rouse() {
 
 // next is when a job is to run: because it is due, or to repeat what failed.
 func (j *job) next() time.Time {
-	if j.due.IsZero() || !j.repeat.IsZero() && j.repeat.Before(j.due) {
-		return j.repeat
+	at := j.due
+	for _, other := range [...]time.Time{j.repeat, j.further} {
+		if !other.IsZero() && (at.IsZero() || other.Before(at)) {
+			at = other
+		}
 	}
-	return j.due
+	return at
+}
+
+// goOn has more of a profile read, behind what others want.
+func (l *link) goOn(j *job, at time.Time) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	if now := time.Now(); at.Before(now) {
+		at = now
+	}
+	j.further = at
+}
+
+// othersDue reports whether a request waits for the link.
+func (l *link) othersDue(now time.Time) bool {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	for _, j := range l.queue {
+		if at := j.next(); !j.running && !at.IsZero() && !at.After(now) {
+			return true
+		}
+	}
+	return false
 }
 
 // take returns the request that is due first, of several the first in the
@@ -134,8 +164,14 @@ func (l *link) take(now time.Time) (j *job, wait time.Duration) {
 // instant of the clock that is too long ago is not, and neither is a repetition
 // that would take the time of the next run.
 func (j *job) timely(now time.Time) bool {
-	j.again = false
-	if j.next() != j.due {
+	j.again, j.onward = false, false
+	next := j.next()
+	if next == j.further {
+		j.again, j.onward, j.further = true, true, time.Time{}
+		return true
+	}
+	j.further = time.Time{} // it goes on anyway
+	if next != j.due {
 		j.again, j.repeat = true, time.Time{}
 		return !now.After(j.until)
 	}

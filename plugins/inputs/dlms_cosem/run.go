@@ -30,6 +30,11 @@ type outcome struct {
 	password     [sha256.Size]byte // print of the password used
 	canceled     bool              // we ended it ourselves
 	complete     bool              // to repeat it would bring nothing more
+
+	rows, gaps  int64          // of a profile: rows that were new, and rows that are missing between them
+	clockOffset *time.Duration // of the meter's clock from ours; nil: not known
+	more        bool           // there is more to read, not before ready
+	ready       time.Time
 }
 
 // unreachable reports whether the device is to be left alone for a while: not
@@ -98,6 +103,9 @@ func (d *DLMS) slot(ctx context.Context) (free func(), err error) {
 
 // run keeps to the request's timeout.
 func (s *session) run(ctx context.Context, short time.Duration, login dlms.AssociationConfig, resumed bool) error {
+	if s.r.profile != nil { // each step has its own limit
+		return s.exchange(ctx, short, login, resumed)
+	}
 	limit := s.r.timeout
 	if s.wantsNames() {
 		limit *= namesTimeouts
@@ -120,7 +128,7 @@ func (s *session) exchange(ctx context.Context, short time.Duration, login dlms.
 	if resumed {
 		s.o.associated, s.o.at = true, time.Now()
 		s.as.Resume()
-		err := s.read(ctx)
+		err := s.work(ctx)
 		if s.answers > 0 || ctx.Err() != nil {
 			s.end(ctx, err)
 			return err
@@ -130,7 +138,7 @@ func (s *session) exchange(ctx context.Context, short time.Duration, login dlms.
 		s.o.associated, s.readings = false, nil
 	}
 	began := time.Now()
-	if err := s.open(ctx, short, login); err != nil {
+	if err := s.budget(ctx, func(ctx context.Context) error { return s.open(ctx, short, login) }); err != nil {
 		return err
 	}
 	s.o.associated = true
@@ -138,9 +146,17 @@ func (s *session) exchange(ctx context.Context, short time.Duration, login dlms.
 		s.o.openTook = time.Since(began)
 	}
 	s.o.at = time.Now()
-	err := s.read(ctx)
+	err := s.work(ctx)
 	s.end(ctx, err)
 	return err
+}
+
+// work is what an association is there for.
+func (s *session) work(ctx context.Context) error {
+	if s.r.profile != nil {
+		return s.readProfile(ctx)
+	}
+	return s.read(ctx)
 }
 
 // errStale ends an association that has died while it was kept.

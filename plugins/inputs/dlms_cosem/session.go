@@ -36,6 +36,22 @@ type session struct {
 	name     identity
 	firmware identity
 	names    cosem.ShortNames // the object list, if it was read in this run
+
+	profileRun
+}
+
+// profileRun is what is known in a run of a profile.
+type profileRun struct {
+	entries     int64          // rows in its buffer; negative: it does not tell
+	offset      *time.Duration // of the meter's clock from ours; nil: it was not read
+	clockForm   axdr.DateTime  // how the clock writes times
+	heldBack    error          // why a row was not passed on
+	oriented    bool           // newestFirst is known
+	newestFirst bool           // the first entry is the newest
+	nextEntry   int64          // for nextOf
+	nextOf      *target
+	template    axdr.Data // of compact data
+	templateID  axdr.Data
 }
 
 // reading is what has come for an item.
@@ -102,6 +118,10 @@ func forGood(err error) bool {
 // conclude makes metrics' values of the readings and counts them. err is why
 // the run ended early.
 func (s *session) conclude(err error) {
+	if s.r.profile != nil {
+		s.concludeProfile(err)
+		return
+	}
 	o := s.o
 	o.err, o.readings = err, s.readings
 	if s.readings == nil {
@@ -110,18 +130,11 @@ func (s *session) conclude(err error) {
 		return
 	}
 	now := time.Now()
-	z := &s.st.health.zone
-	z.location, z.mode = s.r.location, s.r.deviation
-	if m := s.memory(); m.Inverted && z.sign == deviationAuto {
-		z.sign = deviationInverted
-	}
+	z := s.zone()
 	for i := range s.readings {
-		if x := &s.readings[i]; x.got && x.v.hasWhen && s.r.items[i].isClock(x.class) && z.learn(x.v.when, now) {
-			s.l.d.Log.Infof("%s: The clock's deviation has the sign opposite to the standard's; it is read so (deviation = \"inverted\" states it)", s.r.where(s.st.device))
+		if x := &s.readings[i]; x.got && x.v.hasWhen && s.r.items[i].isClock(x.class) {
+			s.learnZone(x.v.when, now)
 		}
-	}
-	if m, inverted := s.memory(), z.sign == deviationInverted; m.Inverted != inverted {
-		m.Inverted, m.dirty = inverted, true
 	}
 	final, worst := true, error(nil)
 	for i := range s.readings {
@@ -159,33 +172,63 @@ func (s *session) conclude(err error) {
 	o.complete = o.failed == 0 || o.ok > 0 && err == nil && final
 }
 
+// zone is how the device writes times, as far as it is known.
+func (s *session) zone() *zone {
+	z := &s.st.health.zone
+	z.location, z.mode = s.r.location, s.r.deviation
+	if s.memory().Inverted && z.sign == deviationAuto {
+		z.sign = deviationInverted
+	}
+	return z
+}
+
+// learnZone takes from the clock's time which sign its deviation has.
+func (s *session) learnZone(t axdr.DateTime, now time.Time) {
+	z := s.zone()
+	if z.learn(t, now) {
+		s.l.d.Log.Infof("%s: The clock's deviation has the sign opposite to the standard's; it is read so (deviation = \"inverted\" states it)", s.r.where(s.st.device))
+	}
+	if m, inverted := s.memory(), z.sign == deviationInverted; m.Inverted != inverted {
+		m.Inverted, m.dirty = inverted, true
+	}
+}
+
 // finish applies scaler, unit and time to a value.
 func (s *session) finish(it *item, x *reading, z *zone, now time.Time) error {
+	if err := s.finishValue(it, x, z, now); err != nil || !it.meterTime {
+		return err
+	}
+	if x.v.hasWhen && it.isClock(x.class) {
+		at, text, ok := z.read(x.v.when, now)
+		if !ok {
+			return errUnspecified(text)
+		}
+		x.at = at
+		return stampable(at, text)
+	}
+	return s.meterTime(it, x, z, now)
+}
+
+// finishValue applies scaler, unit and zone to a value.
+func (s *session) finishValue(it *item, x *reading, z *zone, now time.Time) error {
 	if x.v.hasWhen {
 		at, text, ok := z.read(x.v.when, now)
 		x.v.text, x.v.hasText = cleanText(text), true
 		if ok {
 			x.v.number, x.v.hasNumber = unixSeconds(at), true
 		}
-		if it.meterTime && it.isClock(x.class) {
-			if !ok {
-				return errUnspecified(text)
-			}
-			x.at = at
-			return stampable(at, text)
-		}
-	} else if x.v.hasNumber && x.v.scalable {
-		scaler, err := s.scaler(it, x)
-		if err != nil {
-			return err
-		}
-		x.v.number = it.scaled(x.v.number, scaler)
-		if math.IsInf(x.v.number, 0) || math.IsNaN(x.v.number) {
-			return fmt.Errorf("the value times 10^%d (scaler) and scale is too large for a number: check whether the meter's scaler and data_type are right", scaler)
-		}
+		return nil
 	}
-	if it.meterTime && x.at.IsZero() {
-		return s.meterTime(it, x, z, now)
+	if !x.v.hasNumber || !x.v.scalable {
+		return nil
+	}
+	scaler, err := s.scaler(it, x)
+	if err != nil {
+		return err
+	}
+	x.v.number = it.scaled(x.v.number, scaler)
+	if math.IsInf(x.v.number, 0) || math.IsNaN(x.v.number) {
+		return fmt.Errorf("the value times 10^%d (scaler) and scale is too large for a number: check whether the meter's scaler and data_type are right", scaler)
 	}
 	return nil
 }

@@ -243,6 +243,19 @@ type Request struct {
 	Interval Duration          `toml:"interval"`
 	Tags     map[string]string `toml:"tags"`
 	Item     []Item            `toml:"item"`
+	Profile  []Profile         `toml:"profile"`
+}
+
+// A Profile is a load profile, a billing profile or an event log: its rows are
+// read, each with the time at which the meter captured it.
+type Profile struct {
+	Name     string   `toml:"name"`
+	OBIS     string   `toml:"obis"`
+	Lookback Duration `toml:"lookback"`
+	MaxAge   Duration `toml:"max_age"`
+	Columns  []string `toml:"columns"`
+	Rate     *int     `toml:"rate"`
+	Reread   Duration `toml:"reread"`
 }
 
 // An Item is one value.
@@ -262,8 +275,8 @@ type Item struct {
 	Timestamp   string  `toml:"timestamp"`
 }
 
-// A Duration is a length of time as text: "500ms", "10s", "1m30s". It keeps
-// what it cannot read: Init reports all mistakes at once.
+// A Duration is a length of time as text: "500ms", "10s", "1m30s", "7d". It
+// keeps what it cannot read: Init reports all mistakes at once.
 type Duration struct {
 	text  string
 	value time.Duration
@@ -273,9 +286,27 @@ type Duration struct {
 // UnmarshalText never fails; Init reports what is no duration.
 func (d *Duration) UnmarshalText(text []byte) error {
 	s := strings.TrimSpace(string(text))
-	v, err := time.ParseDuration(s)
+	v, err := parseDuration(s)
 	*d = Duration{text: s, value: v, bad: err != nil}
 	return nil
+}
+
+// parseDuration reads what time.ParseDuration does, and days of 24 hours in
+// front of it: "7d", "1d12h".
+func parseDuration(s string) (time.Duration, error) {
+	days, rest, found := strings.Cut(s, "d")
+	if !found {
+		return time.ParseDuration(s)
+	}
+	n, err := strconv.ParseUint(days, 10, 16)
+	if err != nil || rest == "" {
+		return time.Duration(n) * 24 * time.Hour, err
+	}
+	v, err := time.ParseDuration(rest)
+	if v < 0 {
+		err = strconv.ErrSyntax
+	}
+	return time.Duration(n)*24*time.Hour + v, err
 }
 
 // Set reports whether the key is there.

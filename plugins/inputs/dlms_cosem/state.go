@@ -81,13 +81,18 @@ func (d *DLMS) openFresh() (closeState func()) {
 
 // forgetOthers drops what is known about devices that are not configured any more.
 func (d *DLMS) forgetOthers() {
-	configured := map[string]bool{}
+	meters, profiles := map[string]bool{}, map[string]bool{}
 	for _, r := range d.requests {
 		for _, dev := range r.devices {
-			configured[r.memoryKey(dev)] = true
+			meters[r.memoryKey(dev)] = true
+			for _, p := range r.profiles {
+				profiles[p.key(r, dev)] = true
+			}
 		}
 	}
-	if err := d.kept.Keep(metersBucket, func(key string) bool { return configured[key] }); err != nil {
-		d.Log.Warnf("State: %v", err)
+	for bucket, configured := range map[string]map[string]bool{metersBucket: meters, profilesBucket: profiles} {
+		if err := d.kept.Keep(bucket, func(key string) bool { return configured[key] }); err != nil {
+			d.Log.Warnf("State: %v", err)
+		}
 	}
 }

@@ -16,6 +16,7 @@ import (
 
 	"github.com/BurntSushi/toml"
 	"github.com/influxdata/telegraf"
+	"github.com/influxdata/telegraf/metric"
 	"github.com/stretchr/testify/require"
 	"go.uber.org/goleak"
 
@@ -71,6 +72,7 @@ type sink struct {
 	mu                   sync.Mutex
 	points               []point
 	errs                 []string
+	refuse               bool // nothing that is tracked is written
 }
 
 func (s *sink) AddFields(m string, fields map[string]any, tags map[string]string, t ...time.Time) {
@@ -84,6 +86,42 @@ func (s *sink) AddError(err error) {
 	defer s.mu.Unlock()
 	s.errs = append(s.errs, err.Error())
 }
+
+// WithTracking gives an accumulator whose metrics are written as soon as they are added.
+func (s *sink) WithTracking(most int) telegraf.TrackingAccumulator {
+	return &trackingSink{sink: s, delivered: make(chan telegraf.DeliveryInfo, most)}
+}
+
+type trackingSink struct {
+	*sink
+	delivered chan telegraf.DeliveryInfo
+}
+
+func (t *trackingSink) AddTrackingMetric(m telegraf.Metric) telegraf.TrackingID {
+	return t.AddTrackingMetricGroup([]telegraf.Metric{m})
+}
+
+func (t *trackingSink) AddTrackingMetricGroup(group []telegraf.Metric) telegraf.TrackingID {
+	t.mu.Lock()
+	refuse := t.refuse
+	if !refuse {
+		for _, m := range group {
+			t.points = append(t.points, point{m.Name(), m.Tags(), m.Fields(), m.Time()})
+		}
+	}
+	t.mu.Unlock()
+	group, id := metric.WithGroupTracking(group, func(info telegraf.DeliveryInfo) { t.delivered <- info })
+	for _, m := range group {
+		if refuse {
+			m.Reject()
+		} else {
+			m.Accept()
+		}
+	}
+	return id
+}
+
+func (t *trackingSink) Delivered() <-chan telegraf.DeliveryInfo { return t.delivered }
 
 func (s *sink) all() []point {
 	s.mu.Lock()

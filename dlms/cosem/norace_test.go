@@ -1,0 +1,5 @@
+//go:build !race
+
+package cosem_test
+
+const raceEnabled = false

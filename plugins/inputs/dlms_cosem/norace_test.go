@@ -1,0 +1,5 @@
+//go:build !race
+
+package dlms_cosem
+
+const raceEnabled = false

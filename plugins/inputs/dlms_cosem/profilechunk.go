@@ -1,0 +1,305 @@
+package dlms_cosem
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"time"
+
+	"github.com/influxdata/telegraf"
+
+	"github.com/telegraf-dlms/telegraf-dlms/dlms"
+	"github.com/telegraf-dlms/telegraf-dlms/dlms/axdr"
+	"github.com/telegraf-dlms/telegraf-dlms/dlms/cosem"
+	"github.com/telegraf-dlms/telegraf-dlms/internal/history"
+)
+
+// target is what a chunk is read for: what is new, or a range again.
+type target struct {
+	pos    history.Position
+	end    time.Time // rows behind it do not matter; zero: all do
+	live   bool      // the position is that of the profile
+	lowest time.Time // rows may be as old as that, though they are new; zero: they are not
+}
+
+// catchUp reads chunk by chunk, until all is read or others want the link.
+func (s *session) catchUp(ctx context.Context) error {
+	h := s.st.history
+	h.live = nil
+	for caughtUp := false; ; {
+		t := s.nextTarget(caughtUp)
+		if t == nil {
+			return nil
+		}
+		done, err := s.chunk(ctx, t)
+		s.keepProfile()
+		if err != nil {
+			return err
+		}
+		switch {
+		case !done:
+		case t.live:
+			caughtUp = true
+		case t == h.again:
+			h.again = nil
+			h.note(func(rec *profileRecord) { rec.Resend = rec.Resend[min(1, len(rec.Resend)):] })
+			s.keepProfile()
+		default:
+			h.once.done = true
+		}
+		if !s.mayGoOn(ctx) {
+			if ctx.Err() == nil && s.nextTarget(caughtUp) == nil {
+				return nil
+			}
+			s.o.more, s.o.ready = true, h.ready
+			return ctx.Err()
+		}
+	}
+}
+
+// nextTarget is what is to be read next; nil: nothing is.
+func (s *session) nextTarget(caughtUp bool) *target {
+	h := s.st.history
+	now := s.meterNow()
+	switch {
+	case h.once != nil:
+		if h.once.done {
+			return nil
+		}
+		return &h.once.target
+	case !caughtUp:
+		if h.live != nil {
+			return h.live
+		}
+		t := &target{pos: h.position(), live: true}
+		if t.pos.Covered.IsZero() {
+			t.pos = history.Position{Covered: now.Add(-h.p.lookback)}
+		}
+		if oldest := now.Add(-h.p.maxAge); h.p.maxAge > 0 && t.pos.Covered.Before(oldest) {
+			t.pos = history.Position{Covered: oldest}
+		}
+		s.setBack(t, now)
+		h.live = t
+		return t
+	}
+	s.planReread(now)
+	rec := &h.record
+	for _, span := range h.asked {
+		if len(rec.Resend) < mostResends {
+			rec.Resend, h.dirty = append(rec.Resend, span), true
+		}
+	}
+	h.asked = nil
+	if len(rec.Resend) == 0 {
+		return nil
+	}
+	if h.again == nil {
+		h.again = &target{pos: history.Position{Covered: rec.Resend[0].From.Add(-1)}, end: rec.Resend[0].To}
+	}
+	return h.again
+}
+
+// planReread has the last part of the profile read again when it is time.
+func (s *session) planReread(now time.Time) {
+	h := s.st.history
+	rec := &h.record
+	switch host := time.Now(); {
+	case h.p.reread == 0:
+	case rec.RereadAt.IsZero() || rec.RereadAt.After(host):
+		rec.RereadAt, h.dirty = host, true
+	case host.Sub(rec.RereadAt) >= h.p.reread && len(rec.Resend) < mostResends:
+		rec.Resend = append(rec.Resend, profileSpan{From: now.Add(-h.p.reread - h.layout.period), To: now})
+		rec.RereadAt, h.dirty = host, true
+	default:
+	}
+}
+
+// setBack looks whether the meter's clock was set back since it was looked at
+// last: rows may have any time from then on, less that. The anchor tells which
+// are new as long as it is in the answer; after a long way back all are read
+// once more, which changes nothing in a database.
+func (s *session) setBack(t *target, now time.Time) {
+	h := s.st.history
+	rec := &h.record
+	if s.offset == nil || rec.Offset == nil || *s.offset >= *rec.Offset {
+		return
+	}
+	lowest := rec.At.Add(*s.offset).Add(-h.layout.period)
+	switch {
+	case !lowest.Before(earlier(t.pos.Anchor.Time, t.pos.Covered)):
+	case h.layout.period > 0 && t.pos.Covered.Sub(lowest) < time.Duration(h.chunks.Rows(h.p.rate))*h.layout.period:
+		t.lowest = lowest
+	default:
+		s.l.d.Log.Infof("%s: The meter's clock was set back: profile %q is read once more from %s on", s.r.where(s.st.device), h.p.name, lowest.Format(time.RFC3339))
+		t.pos = history.Position{Covered: lowest}
+	}
+}
+
+func earlier(a, b time.Time) time.Time {
+	if a.IsZero() || b.Before(a) {
+		return b
+	}
+	return a
+}
+
+// chunk reads the next part of a target. done means that nothing is left.
+func (s *session) chunk(ctx context.Context, t *target) (done bool, err error) {
+	h := s.st.history
+	if h.layout.clock < 0 {
+		return true, badRow("clock", "none of its %d columns is a clock: its rows have no time", len(h.layout.objects))
+	}
+	if h.record.Facts.Class != cosem.ProfileGeneric {
+		return true, s.compactData(ctx, t)
+	}
+	now, host := s.meterNow(), time.Now()
+	limit := now
+	if !t.end.IsZero() && t.end.Before(now) {
+		limit = t.end
+	}
+	q := query{target: t, from: earlier(t.pos.Anchor.Time, t.pos.Covered).Add(-h.layout.period), to: limit, final: true}
+	if t.lowest.Before(q.from) && !t.lowest.IsZero() {
+		q.from = t.lowest
+	}
+	if next := t.pos.Covered.Add(h.chunks.Span(h.layout.period, h.p.rate)); next.Before(limit) {
+		q.to, q.final = next, false
+	}
+	if s.ambiguous(q.from) {
+		q.from = q.from.Add(-3 * time.Hour)
+	}
+	if q.to.Before(q.from) {
+		q.to = q.from
+	}
+	a, err := s.climbDown(ctx, &q)
+	if a != nil {
+		h.chunks.Took(a.rows, int(a.passed), a.octets, time.Since(host))
+		s.o.rows += a.passed
+	}
+	switch {
+	case err != nil:
+		h.chunks.Failed()
+		return true, err
+	case t.live && s.offset != nil:
+		offset := *s.offset
+		h.note(func(rec *profileRecord) { rec.Offset, rec.At = &offset, host })
+	default:
+	}
+	if a.more {
+		h.chunks.Failed()
+		return false, nil
+	}
+	return q.final, nil
+}
+
+// ambiguous reports whether the times of rows near t do not tell when it was:
+// the meter states no deviation, and its clock is set back there.
+func (s *session) ambiguous(t time.Time) bool {
+	if s.clockForm.Deviation != axdr.DeviationUnspecified && s.st.history.record.Rung != history.RangeLocal {
+		return false
+	}
+	_, before := t.Add(-3 * time.Hour).In(s.r.location).Zone()
+	_, after := t.Add(3 * time.Hour).In(s.r.location).Zone()
+	return before > after
+}
+
+// mayGoOn waits until more rows may be handed over. It reports false if others
+// want the link meanwhile.
+func (s *session) mayGoOn(ctx context.Context) bool {
+	h := s.st.history
+	for {
+		if ctx.Err() != nil || s.l.othersDue(time.Now()) {
+			return false
+		}
+		wait := time.Until(h.ready)
+		if wait <= 0 {
+			return true
+		}
+		timer := time.NewTimer(wait)
+		select {
+		case <-ctx.Done():
+		case <-timer.C:
+		case <-s.l.wake:
+		}
+		timer.Stop()
+	}
+}
+
+// handover takes the rows of an answer and hands them over in groups.
+type handover struct {
+	s    *session
+	h    *historian
+	t    *target
+	sift *history.Sift[[]profileValue]
+	tags map[string]string
+	list []telegraf.Metric
+	n    int64
+	err  error
+}
+
+// pass takes a new row.
+func (k *handover) pass(at time.Time, cells []profileValue) {
+	if !k.t.end.IsZero() && at.Sub(k.t.end) >= time.Millisecond || k.err != nil {
+		return
+	}
+	k.n++
+	if k.h.give != nil {
+		k.err = k.h.give(k.s, at, cells)
+		return
+	}
+	if m := newRow(k.s.r, k.tags, cells, at); m != nil {
+		k.list = append(k.list, m)
+	}
+}
+
+// finish hands over what was taken so far, and what it means for the position.
+func (k *handover) finish(pos history.Position) {
+	h, t, n := k.h, k.t, len(k.list)
+	t.pos = pos
+	apply := func(*profileRecord) {}
+	switch {
+	case t.live:
+		h.cursor = &pos
+		apply = func(rec *profileRecord) { rec.Position = pos }
+	case t == h.again:
+		apply = func(rec *profileRecord) {
+			if len(rec.Resend) > 0 {
+				rec.Resend[0].From = pos.Covered.Add(1)
+			}
+		}
+	default:
+	}
+	for len(k.list) > groupRows {
+		h.hand(k.list[:groupRows], func(*profileRecord) {})
+		k.list = k.list[groupRows:]
+	}
+	h.hand(k.list, apply)
+	k.list = nil
+	if now := time.Now(); h.ready.Before(now) {
+		h.ready = now
+	}
+	h.ready = h.ready.Add(time.Duration(n) * time.Second / time.Duration(h.p.rate))
+	k.s.keepProfile()
+}
+
+// order keeps the order that the answers turned out to have.
+func (k *handover) order() {
+	if o := k.sift.Order; o != k.h.record.Facts.Order {
+		k.h.record.Facts.Order = o
+		k.h.note(func(rec *profileRecord) { rec.Facts.Order = o })
+	}
+}
+
+// refusedSelection reports whether a meter does not take a request for a part of
+// a profile, or says so of one that is empty.
+func refusedSelection(err error) bool {
+	var access *dlms.AccessError
+	var exception *dlms.ExceptionError
+	var service *dlms.ServiceError
+	return errors.As(err, &access) || errors.As(err, &exception) || errors.As(err, &service)
+}
+
+// endlessError is a buffer that goes on for longer than it can.
+type endlessError struct{ rows, most int }
+
+func (e *endlessError) Error() string {
+	return fmt.Sprintf("the answer goes on after %d rows, more than the profile can have (%d): it was broken off", e.rows, e.most)
+}
