@@ -41,14 +41,12 @@ test: vet unit fuzz-short size ## vet, unit tests and golden files, 20,000 execu
 	@echo "make test: passed"
 
 .PHONY: vet
-vet: ## go vet, with and without the end-to-end tests
-	$(GO) vet ./...
-	$(GO) vet -tags e2e ./e2e/
+vet: ## go vet, with the end-to-end tests (no file is for their absence)
+	$(GO) vet -tags e2e ./...
 
 .PHONY: unit
-unit: ## unit tests and golden files; again with the race detector where there is a C compiler
-	$(GO) test -timeout 4m ./...
-	@sh scripts/race.sh -timeout 8m
+unit: ## unit tests and golden files, with the race detector where there is a C compiler
+	@sh scripts/unit.sh
 
 .PHONY: fuzz-short
 fuzz-short: ## each fuzz target for 20,000 executions

@@ -15,7 +15,7 @@ import (
 func TestZonesWithoutFiles(t *testing.T) {
 	t.Parallel()
 	root := t.TempDir()
-	build := exec.Command("go", "build", "-o", filepath.Join(root, "telegraf-dlms"), ".")
+	build := exec.Command("go", "build", "-trimpath", "-o", filepath.Join(root, "telegraf-dlms"), ".")
 	build.Env = append(os.Environ(), "CGO_ENABLED=0")
 	if out, err := build.CombinedOutput(); err != nil {
 		t.Skipf("cannot build the program here: %v: %s", err, out)

@@ -178,6 +178,10 @@ func (a *Accumulator) AddError(err error) {
 
 // WithTracking implements telegraf.Accumulator. Delivered means that the write
 // returned, which is all a process before Telegraf can know.
+//
+// The channel of Delivered holds maxTracked notifications (at least one), so
+// none is lost if the caller reads them later. One more than that is dropped,
+// with an "E! " line: it never blocks.
 func (a *Accumulator) WithTracking(maxTracked int) telegraf.TrackingAccumulator {
 	return &tracking{Accumulator: a, delivered: make(chan telegraf.DeliveryInfo, max(maxTracked, 1))}
 }
@@ -187,16 +191,39 @@ type tracking struct {
 	delivered chan telegraf.DeliveryInfo
 }
 
+// AddTrackingMetric implements telegraf.TrackingAccumulator. As with
+// AddTrackingMetricGroup, the notification comes before it returns.
 func (t *tracking) AddTrackingMetric(m telegraf.Metric) telegraf.TrackingID {
 	m, id := metric.WithTracking(m, t.onDelivery)
 	t.AddMetric(m)
 	return id
 }
 
+// AddTrackingMetricGroup implements telegraf.TrackingAccumulator. The lines of
+// the group share as few writes as hold them. The group is accepted if every
+// write was made, else rejected, whatever of it was written; a metric without
+// line protocol (which is reported) rejects it, too. A group without lines is
+// accepted.
+//
+// The one notification of the group is in the channel of Delivered before this
+// returns, thus before the caller knows the ID: who reads the channel in
+// another goroutine has to keep IDs it does not know yet; who reads it
+// afterwards finds there what it knows. The elements of the slice are replaced
+// by metrics that carry the ID.
 func (t *tracking) AddTrackingMetricGroup(group []telegraf.Metric) telegraf.TrackingID {
 	group, id := metric.WithGroupTracking(group, t.onDelivery)
+	b, written := t.batch(), true
 	for _, m := range group {
-		t.AddMetric(m)
+		b.enc.metric(m)
+		written = b.add() && written
+	}
+	written = b.end() && written
+	for _, m := range group {
+		if written {
+			m.Accept()
+		} else {
+			m.Reject()
+		}
 	}
 	return id
 }

@@ -284,8 +284,11 @@ func TestTracking(t *testing.T) {
 		require.Equal(t, id, info.ID())
 		require.True(t, info.Delivered())
 
-		go func() { ids <- tracked.AddTrackingMetricGroup([]telegraf.Metric{one(1), one(2)}) }()
-		_, err = r.Read(buf)
+		half := func() telegraf.Metric {
+			return metric.New("m", nil, map[string]any{"text": strings.Repeat("x", MaxWrite/2)}, noon)
+		}
+		go func() { ids <- tracked.AddTrackingMetricGroup([]telegraf.Metric{half(), half()}) }()
+		_, err = r.Read(make([]byte, MaxWrite))
 		require.NoError(t, err)
 		synctest.Wait()
 		require.Empty(t, tracked.Delivered(), "half of the group")

@@ -246,7 +246,16 @@ func (a *Accumulator) outputError() error {
 	default:
 		return nil
 	}
-	err := a.Err()
+	return OutputError(a.Err())
+}
+
+// KeepClosedPipes lets writes to a closed standard output or error fail instead
+// of killing the process. Run and Once do that of their own.
+func KeepClosedPipes() { keepClosedPipes() }
+
+// OutputError says what it means that a write to standard output has failed:
+// ErrClosed, or why it cannot be written to.
+func OutputError(err error) error {
 	if errors.Is(err, syscall.EPIPE) || errors.Is(err, io.ErrClosedPipe) || errors.Is(err, os.ErrClosed) || isClosedPipe(err) {
 		return ErrClosed
 	}

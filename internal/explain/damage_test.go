@@ -98,10 +98,14 @@ func TestPrefixes(t *testing.T) {
 
 // One octet that is wrong is found, where there are checks, near to where it is.
 func TestFlips(t *testing.T) {
+	step := 1
+	if raceEnabled { // one goroutine reads them
+		step = 5
+	}
 	for _, id := range damagedCaptures {
 		b := octetsOf(t, id)
 		c := captured(t, id)
-		for i := range b {
+		for i := 0; i < len(b); i += step {
 			for _, bits := range []byte{0x01, 0xFF} {
 				flipped := bytes.Clone(b)
 				flipped[i] ^= bits

@@ -15,12 +15,16 @@ import (
 // wants. It costs what its octets are worth.
 func TestHostilePresets(t *testing.T) {
 	dir := t.TempDir()
+	size := 1 << 20
+	if raceEnabled { // one goroutine reads them
+		size >>= 3
+	}
 	for name, text := range map[string]string{
 		"too large":    strings.Repeat("#", 8<<20+1),
-		"arrays":       "x = " + strings.Repeat("[", 4<<20),
-		"tables":       "x = " + strings.Repeat("{a=", 1<<20),
-		"dotted":       strings.Repeat("a.", 1<<20) + "a = 1",
-		"items":        strings.Repeat("[[item]]\n", 1<<19),
+		"arrays":       "x = " + strings.Repeat("[", 4*size),
+		"tables":       "x = " + strings.Repeat("{a=", size),
+		"dotted":       strings.Repeat("a.", size) + "a = 1",
+		"items":        strings.Repeat("[[item]]\n", size/2),
 		"one long key": strings.Repeat("k", 8<<20-10) + " = 1",
 	} {
 		t.Run(name, func(t *testing.T) {

@@ -1,0 +1,5 @@
+//go:build !race
+
+package preset
+
+const raceEnabled = false
