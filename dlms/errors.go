@@ -144,6 +144,22 @@ func (e *ServiceError) Error() string {
 	return fmt.Sprintf("%s: confirmedServiceError: %s", e.Op, e.Response)
 }
 
+// A RequestSizeError says that a request was not sent, since the meter does not
+// take one so long. The association goes on.
+type RequestSizeError struct {
+	Op     string
+	Octets int  // of the request
+	Limit  int  // what the meter takes
+	Frame  bool // in a frame; else in a PDU
+}
+
+func (e *RequestSizeError) Error() string {
+	if e.Frame {
+		return fmt.Sprintf("%s: the request has %d octets, a frame to the meter has room for %d", e.Op, e.Octets, e.Limit)
+	}
+	return fmt.Sprintf("%s: the request has %d octets, the meter takes PDUs of at most %d", e.Op, e.Octets, e.Limit)
+}
+
 // A DisconnectedError says that the HDLC link is not there (any more): the
 // meter answered with a DM or FRMR, or the link had been ended before. The
 // association is gone with it; a new one begins with [Conn.Associate].

@@ -170,10 +170,10 @@ func (a *Association) encode(op operation, q appender) ([]byte, error) {
 		return apdu, nil
 	}
 	if limit := a.params.MaxPDU; limit > 0 && len(apdu) > limit {
-		return nil, &ProtocolError{Op: op.String(), Msg: fmt.Sprintf("the request has %d octets, the meter takes PDUs of at most %d", len(apdu), limit)}
+		return nil, &RequestSizeError{Op: op.String(), Octets: len(apdu), Limit: limit}
 	}
 	if room := a.c.link.room(); len(apdu) > room && !a.c.cfg.SegmentRequests {
-		return nil, &ProtocolError{Op: op.String(), Msg: fmt.Sprintf("the request has %d octets, a frame to the meter has room for %d", len(apdu), room)}
+		return nil, &RequestSizeError{Op: op.String(), Octets: len(apdu), Limit: room, Frame: true}
 	}
 	return apdu, nil
 }

@@ -399,8 +399,8 @@ func TestSegmentRequests(t *testing.T) {
 			a, err := c.Associate(context.Background(), AssociationConfig{})
 			require.NoError(t, err)
 			_, err = a.Get(context.Background(), profileBuffer, selection)
-			var protocol *ProtocolError
-			require.Equal(t, !segment, errors.As(err, &protocol), "%v", err)
+			var size *RequestSizeError
+			require.Equal(t, !segment, errors.As(err, &size), "%v", err)
 		}
 	})
 }

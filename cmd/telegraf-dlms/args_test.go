@@ -87,7 +87,7 @@ func TestUsage(t *testing.T) {
 		{"-config x -help", 0, "usage: telegraf-dlms -config FILE"},
 		{"help version", 0, "usage: telegraf-dlms version\n"},
 		{"help decode", 0, "usage: telegraf-dlms decode "},
-		{"help profile", 2, `telegraf-dlms: unknown command "profile"; telegraf-dlms help lists them`},
+		{"help write", 2, `telegraf-dlms: unknown command "write"; telegraf-dlms help lists them`},
 		{"help dump get", 2, `telegraf-dlms help: stray argument "get"`},
 		{"read", 2, `telegraf-dlms: unknown command "read"; telegraf-dlms help lists them`},
 		{"version x", 2, "telegraf-dlms version: stray argument \"x\"\nusage: telegraf-dlms version\n"},

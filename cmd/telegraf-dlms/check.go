@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"io"
+	"reflect"
 	"slices"
 	"strconv"
 	"strings"
@@ -74,7 +75,7 @@ func writePlan(w io.Writer, file string, plan []dlms_cosem.PlannedRequest, now t
 func alike(a, b dlms_cosem.PlannedRequest) bool {
 	return a.Enabled == b.Enabled && a.Logical == b.Logical && a.Framing == b.Framing && a.Client == b.Client &&
 		a.Login == b.Login && a.Method == b.Method && a.Interval == b.Interval && a.When == b.When && a.Timezone == b.Timezone && a.Timeout == b.Timeout &&
-		a.Layout == b.Layout && a.Hears == b.Hears && slices.Equal(a.Items, b.Items)
+		a.Layout == b.Layout && a.Hears == b.Hears && slices.Equal(a.Items, b.Items) && reflect.DeepEqual(a.Profiles, b.Profiles)
 }
 
 // writeRequests shows requests that are alike: their names one by one, all else
@@ -119,13 +120,47 @@ func writeRequests(w io.Writer, requests []dlms_cosem.PlannedRequest, now time.T
 		fmt.Fprintln(w, "    no items: all that is heard, under its standard name")
 		return
 	}
-	rows = [][]string{{"    " + count(len(p.Items), "item"), "OBIS", "ATTRIBUTE", "CLASS"}}
+	writeItems(w, p)
+	writeProfiles(w, p)
+}
+
+func writeItems(w io.Writer, p dlms_cosem.PlannedRequest) {
+	if len(p.Items) == 0 {
+		return
+	}
+	rows := [][]string{{"    " + count(len(p.Items), "item"), "OBIS", "ATTRIBUTE", "CLASS"}}
 	for _, it := range p.Items {
 		class := fmt.Sprintf("%d %s", it.Class, it.ClassName)
 		if it.Guessed {
 			class += ", by the code"
 		}
 		rows = append(rows, []string{"    " + dash(it.Name), it.OBIS, strconv.Itoa(it.Attribute), class})
+	}
+	writeColumns(w, rows)
+}
+
+// writeProfiles lists the profiles that a request reads.
+func writeProfiles(w io.Writer, p dlms_cosem.PlannedRequest) {
+	if len(p.Profiles) == 0 {
+		return
+	}
+	rows := [][]string{{"    " + count(len(p.Profiles), "profile"), "OBIS", "COLUMNS", "FIRST RUN", "OLDEST ROW", "READ AGAIN", "ROWS/S"}}
+	days := func(d time.Duration, none string) string {
+		switch {
+		case d == 0:
+			return none
+		case d%(24*time.Hour) == 0:
+			return strconv.Itoa(int(d/(24*time.Hour))) + "d"
+		default:
+			return shortDuration(d)
+		}
+	}
+	for _, f := range p.Profiles {
+		columns := "all"
+		if len(f.Columns) > 0 {
+			columns = strings.Join(f.Columns, ", ")
+		}
+		rows = append(rows, []string{"    " + f.Name, f.OBIS, columns, "last " + days(f.Lookback, "0s"), days(f.MaxAge, "any"), days(f.Reread, "never"), strconv.Itoa(f.Rate)})
 	}
 	writeColumns(w, rows)
 }

@@ -41,9 +41,9 @@ func runGet(ctx context.Context, c *command, s streams, args []string) int {
 		return fail(err)
 	}
 
-	done := progress(s.err, "reading "+rest[0])
+	bar := newBar(s.err, "reading "+rest[0])
 	readings, err := d.ReadOnce(ctx)
-	done()
+	bar.end()
 	var text strings.Builder
 	if *format == "json" {
 		writeJSON(&text, readings)
@@ -74,6 +74,11 @@ func runGet(ctx context.Context, c *command, s streams, args []string) int {
 
 // getPlugin makes the plugin with one request of the arguments.
 func getPlugin(settings map[string]any, endpoint string, codes []string, log telegraf.Logger) (*dlms_cosem.DLMS, error) {
+	return pluginFor("get", settings, endpoint, codes, log)
+}
+
+// pluginFor does that with a request of the given name.
+func pluginFor(name string, settings map[string]any, endpoint string, codes []string, log telegraf.Logger) (*dlms_cosem.DLMS, error) {
 	items := make([]map[string]any, len(codes))
 	for i, arg := range codes {
 		code, attribute, err := splitAttribute(arg)
@@ -83,7 +88,7 @@ func getPlugin(settings map[string]any, endpoint string, codes []string, log tel
 		items[i] = map[string]any{"obis": code, "attribute": attribute}
 	}
 	settings["endpoint"] = endpoint
-	settings["request"] = []map[string]any{{"name": "get", "method": "once", "item": items}}
+	settings["request"] = []map[string]any{{"name": name, "method": "once", "item": items}}
 	d := &dlms_cosem.DLMS{Borrow: true}
 	if err := execd.Decode(d, settings); err != nil {
 		return nil, err

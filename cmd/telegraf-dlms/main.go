@@ -77,6 +77,7 @@ func commands() []command {
 		{"get", "ENDPOINT OBIS[:ATTRIBUTE]... [flags]", "read a few values now", "tcp://10.0.0.5:4059 1.0.1.8.0.255", runGet},
 		{"probe", "ENDPOINT [flags]", "find out how a meter wants to be spoken to; explain each step", "tcp://10.0.0.5:4059", runProbe},
 		{"objects", "[ENDPOINT flags | -config FILE -request NAME] [-o FILE]", "list what a meter has, with names, units and values", "", runObjects},
+		{"profile", "ENDPOINT OBIS [-from T] [-to T] [-format NAME | -resend]", "read a load profile, billing or event log: table, csv, lp or plot", "tcp://10.0.0.5:4059 1.0.99.1.0.255 -from -7d", runProfile},
 		{"decode", "[-key HEX -auth_key HEX -master_key HEX] [FILE | -]", "explain octets of meters, hexadecimal or binary, as a tree", "capture.txt", runDecode},
 		{"trigger", "NAME [-config FILE]", "fire an event request of the running instance", "'my request'", runTrigger},
 		{"simulate", "[-listen ADDR] [flags]", "play a meter; the first line of output is its URL", "", runSimulate},

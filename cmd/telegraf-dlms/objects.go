@@ -65,8 +65,8 @@ func runObjects(ctx context.Context, c *command, s streams, args []string) int {
 		d.ConfigPath = objectsState
 	}
 	d.Partial = true
-	bar := newBar(s.err, "objects")
-	list, err := d.Objects(ctx, dlms_cosem.ObjectsOptions{Values: !*noValues, Progress: bar.show})
+	bar := newBar(s.err, "reading the object list")
+	list, err := d.Objects(ctx, dlms_cosem.ObjectsOptions{Values: !*noValues, Progress: func(done, all int) { bar.count(done, all, "objects") }})
 	bar.end()
 	return c.showObjects(ctx, s, list, err, func(w io.Writer) { write(w, list, terminalWidth(s.out)) }, *output, presetHead(fs, rest))
 }

@@ -43,6 +43,9 @@ func runTrigger(ctx context.Context, c *command, s streams, args []string) int {
 // that there is.
 func (f *fileFlags) instance(fs *flag.FlagSet, log telegraf.Logger) (dir, name string, status int) {
 	configured := ""
+	if isSet(fs, "state_dir") {
+		configured = fs.Lookup("state_dir").Value.String()
+	}
 	if isSet(fs, "config") {
 		d, ok := f.load(&errorsOnly{log})
 		if !ok {
@@ -70,11 +73,11 @@ func (f *fileFlags) instance(fs *flag.FlagSet, log telegraf.Logger) (dir, name s
 	}
 }
 
-// serveControl answers the other commands while d runs. Without event requests
-// and meters with keys there is nothing to ask for.
+// serveControl answers the other commands while d runs. Without event requests,
+// profiles and meters with keys there is nothing to ask for.
 func serveControl(d *dlms_cosem.DLMS, log telegraf.Logger) (end func()) {
 	events := slices.ContainsFunc(d.Plan(), func(p dlms_cosem.PlannedRequest) bool { return p.Enabled && p.Method == "event" })
-	if !events && !d.LendsCounters() {
+	if !events && !d.HasProfiles() && !d.LendsCounters() {
 		return func() {}
 	}
 	dir, err := state.Dir(d.StateDir)
@@ -89,6 +92,8 @@ func serveControl(d *dlms_cosem.DLMS, log telegraf.Logger) (end func()) {
 		return server.Close
 	case events:
 		log.Warnf("telegraf-dlms trigger cannot reach this instance: %v", err)
+	case d.HasProfiles():
+		log.Warnf("telegraf-dlms profile -resend cannot reach this instance: %v", err)
 	default:
 		log.Debugf("Other commands cannot reach this instance: %v", err) // those that need it say so
 	}
@@ -99,6 +104,8 @@ func answerControl(d *dlms_cosem.DLMS, command string, args []string) (string, e
 	switch {
 	case command == dlms_cosem.CounterCommand:
 		return d.Lend(args)
+	case command == dlms_cosem.ResendCommand:
+		return d.Resend(args)
 	case command != triggerCommand:
 		return "", fmt.Errorf("the running instance does not know the command %q: it may be of another version", strings.ToValidUTF8(command, "?"))
 	case len(args) != 1:

@@ -44,6 +44,10 @@ func ParseGetResponse(b []byte) (GetResponse, error) {
 	case r.err != nil:
 	case p.Type == GetNormal:
 		p.Data, p.Result = r.result()
+		// Some meters send the array that they have begun behind the reason why there is none.
+		if p.Result != Success && len(r.b) == 2 && axdr.Tag(r.b[0]) == axdr.TagArray && r.b[1] == 0 {
+			r.octets(2, "")
+		}
 	case p.Type == GetBlock:
 		p.Last = r.u8("last-block") != 0
 		p.Block = r.u32("block-number")

@@ -302,3 +302,15 @@ func TestViewsAreClipped(t *testing.T) {
 	_ = append(d, 0xEE, 0xEE)
 	assert.Equal(t, octets(t, "00 1106"), rest)
 }
+
+// TestGetResponseErrorWithArray is what a stack sends that meets an error after
+// it has begun an array.
+func TestGetResponseErrorWithArray(t *testing.T) {
+	p, err := ParseGetResponse([]byte{0xC4, 1, 0xC3, 1, 0x0C, 1, 0})
+	require.NoError(t, err)
+	require.Equal(t, TypeUnmatched, p.Result)
+	_, err = ParseGetResponse([]byte{0xC4, 1, 0xC3, 1, 0x0C, 1, 1})
+	require.Error(t, err)
+	_, err = ParseGetResponse([]byte{0xC4, 1, 0xC3, 0, 0x00, 1, 0})
+	require.Error(t, err, "a value with octets behind it is none")
+}

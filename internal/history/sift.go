@@ -68,7 +68,6 @@ type Sift[R any] struct {
 	oldest  int
 	held    []passing[R] // may be new if the anchor is gone
 	stack   []Row[R]     // to be put into order
-	first   Row[R]       // newest first: the first row of the answer
 	whole   bool         // the answer has ended
 }
 
@@ -114,18 +113,22 @@ func (s *Sift[R]) Found() bool { return s.found || !s.from.Anchor.Known() }
 // answer so far; covered is up to where a whole answer was asked for. It is the
 // one of before where what came cannot be gone on from.
 func (s *Sift[R]) Position(covered time.Time) Position {
+	last := s.last
+	if last.Time.Equal(s.from.Anchor.Time) {
+		last.Number += s.shift
+	}
 	switch {
 	case s.whole:
 		// What lies above the end that was asked for came with all that lies between.
 		p := Position{Anchor: s.from.Anchor, Covered: later(later(s.from.Covered, covered), s.top)}
-		if s.last.Known() {
-			p.Anchor = s.last
+		if last.Known() {
+			p.Anchor = last
 		}
 		return p
-	case s.Order == OldestFirst && s.last.Known() && (s.Found() || len(s.held) == 0) && s.last.Time.After(s.from.Covered):
-		return Position{Anchor: s.last, Covered: s.last.Time}
-	case s.Order == OldestFirst && s.last.Known() && s.found:
-		return Position{Anchor: s.last, Covered: s.from.Covered}
+	case s.Order == OldestFirst && last.Known() && (s.Found() || len(s.held) == 0) && last.Time.After(s.from.Covered):
+		return Position{Anchor: last, Covered: last.Time}
+	case s.Order == OldestFirst && last.Known() && s.found:
+		return Position{Anchor: last, Covered: s.from.Covered}
 	default:
 		return s.from
 	}
@@ -222,6 +225,9 @@ func (s *Sift[R]) release() {
 			break
 		}
 	}
+	if !s.found && s.Period == 0 && len(held) > 0 { // the anchor is gone, and all before it: others of its time come behind it
+		s.shift = anchor.Number + 1
+	}
 	for _, p := range held {
 		s.pass(p)
 	}
@@ -238,9 +244,6 @@ func (s *Sift[R]) pass(p passing[R]) {
 	k := p.mark.Number
 	if p.mark.Time.Equal(s.from.Anchor.Time) {
 		k += s.shift
-	}
-	if s.last == p.mark {
-		s.last.Number = k
 	}
 	s.Pass(p.mark.Time.Add(time.Duration(k)), p.of)
 }

@@ -13,6 +13,7 @@ type ConfigError struct {
 	Path    string // where: "request[1].item[0].obis", counted from 0; the table if the key is missing; "" is the whole table
 	Request string // name of the request, or its number if it has none; "" for keys above the first request
 	Item    string // name of the item, or its number
+	Profile string // likewise, of the profile
 	Key     string
 	Value   string // as in the file, quotes included; empty for secrets and missing keys
 	Msg     string // what is wrong and what is allowed
@@ -26,6 +27,9 @@ func (e *ConfigError) Error() string {
 	}
 	if e.Item != "" {
 		where = append(where, "item "+e.Item)
+	}
+	if e.Profile != "" {
+		where = append(where, "profile "+e.Profile)
 	}
 	var b strings.Builder
 	if len(where) > 0 {
@@ -60,6 +64,7 @@ type scope struct {
 	p             *problems
 	path          string
 	request, item string
+	profile       string
 }
 
 // bad reports a value that is not allowed.
@@ -73,12 +78,12 @@ func (s scope) missing(key, format string, args ...any) {
 }
 
 func (s scope) report(path, key, value, format string, args ...any) {
-	s.p.errs = append(s.p.errs, &ConfigError{Path: path, Request: s.request, Item: s.item,
+	s.p.errs = append(s.p.errs, &ConfigError{Path: path, Request: s.request, Item: s.item, Profile: s.profile,
 		Key: key, Value: value, Msg: fmt.Sprintf(format, args...)})
 }
 
 func (s scope) warn(format string, args ...any) {
-	e := ConfigError{Request: s.request, Item: s.item, Msg: fmt.Sprintf(format, args...)}
+	e := ConfigError{Request: s.request, Item: s.item, Profile: s.profile, Msg: fmt.Sprintf(format, args...)}
 	s.p.warnings = append(s.p.warnings, e.Error())
 }
 

@@ -93,7 +93,10 @@ func buildProfiles(sc scope, own *Request, known []Item, events map[string]map[s
 	for i := range own.Profile {
 		c := &own.Profile[i]
 		psc := sc
-		psc.path = fmt.Sprintf("%s.profile[%d]", sc.path, i)
+		psc.path, psc.profile = fmt.Sprintf("%s.profile[%d]", sc.path, i), strconv.Itoa(i+1)
+		if c.Name != "" {
+			psc.profile = strconv.Quote(c.Name)
+		}
 		p := &profile{
 			name: c.Name, known: known, rate: usualRate, written: c.Columns,
 			lookback: c.Lookback.Or(usualLookback), maxAge: c.MaxAge.Or(0), reread: c.Reread.Or(0),

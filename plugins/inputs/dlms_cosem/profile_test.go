@@ -48,7 +48,6 @@ type pastTest struct {
 	j    *journal
 	acc  *sink
 	kept *state.Store
-	seen int // rows that were looked at
 }
 
 func (x *pastTest) plug()   { x.n.set("", &host{meter: newMeter("wrapper", x.m)}) }

@@ -80,7 +80,9 @@ func (s *session) climbDown(ctx context.Context, q *query) (*answer, error) {
 				refusal = a.err
 			}
 		case a.handed:
-			s.proved(rung, expected || rung >= history.ByEntry)
+			if a.rows > 0 {
+				s.proved(rung, expected)
+			}
 			return a, nil
 		case a.beyond:
 			return a, nil
@@ -127,7 +129,7 @@ func (s *session) proved(rung history.Rung, proven bool) {
 	h := s.st.history
 	h.silent = 0
 	if rec := &h.record; rec.Rung != rung || rec.Proven != proven {
-		if proven && rung != history.RangeWithDeviation {
+		if proven && rung != history.RangeWithDeviation && h.once == nil {
 			s.l.d.Log.Infof("%s: Profile %q is read %s", s.r.where(s.st.device), h.p.name, rung)
 		}
 		h.note(func(rec *profileRecord) { rec.Rung, rec.Proven = rung, proven })

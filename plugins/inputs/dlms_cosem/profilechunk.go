@@ -294,7 +294,8 @@ func refusedSelection(err error) bool {
 	var access *dlms.AccessError
 	var exception *dlms.ExceptionError
 	var service *dlms.ServiceError
-	return errors.As(err, &access) || errors.As(err, &exception) || errors.As(err, &service)
+	var size *dlms.RequestSizeError // by entry the request is shorter
+	return errors.As(err, &access) || errors.As(err, &exception) || errors.As(err, &service) || errors.As(err, &size)
 }
 
 // endlessError is a buffer that goes on for longer than it can.

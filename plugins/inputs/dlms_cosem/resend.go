@@ -39,6 +39,9 @@ func (d *DLMS) Resend(args []string) (string, error) {
 	if to.Before(from) {
 		return "", fmt.Errorf("%s is after %s", args[2], args[3])
 	}
+	if oldest := time.Now().Add(-oldestProfile); from.Before(oldest) {
+		from = oldest
+	}
 	links := d.live.Load()
 	if links == nil {
 		return "", errors.New("the instance is starting or stopping: try again")
