@@ -11,7 +11,6 @@ import (
 	"github.com/telegraf-dlms/telegraf-dlms/dlms/acse"
 	"github.com/telegraf-dlms/telegraf-dlms/dlms/axdr"
 	"github.com/telegraf-dlms/telegraf-dlms/dlms/cosem"
-	"github.com/telegraf-dlms/telegraf-dlms/dlms/obis"
 	"github.com/telegraf-dlms/telegraf-dlms/dlms/xdlms"
 	"github.com/telegraf-dlms/telegraf-dlms/interop/peer"
 )
@@ -30,6 +29,10 @@ func jdlmsMeter() []cell {
 		add("our program's objects", objects)
 		if l.low {
 			add("wrong password", wrongPassword)
+			add("profile of 1,000 rows", profile)
+			add("profile by entry", byEntry)
+			list = append(list, cell{peer: peer.JDLMS.Name, name: "LN wrapper low, profile by range, summer time ends",
+				run: withMeter(peer.JDLMS, summerEnds, l, byRange("Europe/Berlin"))})
 		}
 	}
 	add := func(name string, run func(context.Context, *environment) (string, error)) {
@@ -80,7 +83,8 @@ func guruxMeter() []cell {
 			kind, meter := kind+" low", append(options, "low")
 			add(kind+", meter without lists", noLists, append(meter, "--no-lists")...)
 			add(kind+", profile of 1,000 rows in blocks", profile, meter...)
-			add(kind+", profile rows 101 to 120 by entry", entries, meter...)
+			add(kind+", profile by entry", byEntry, meter...)
+			add(kind+", profile by range, summer time ends", byRange("Europe/Berlin"), append(meter, summerEnds...)...)
 			for _, pdu := range []string{"128", "256"} {
 				add(kind+", PDU of "+pdu+", lists", lists, append(meter, "--max-pdu", pdu)...)
 				add(kind+", PDU of "+pdu+", profile of 1,000 rows", profile, append(meter, "--max-pdu", pdu)...)
@@ -93,7 +97,11 @@ func guruxMeter() []cell {
 		add("LN hdlc low, "+info+"-octet frames, single reads", singles, meter...)
 		add("LN hdlc low, "+info+"-octet frames, lists", lists, meter...)
 		add("LN hdlc low, "+info+"-octet frames, profile of 1,000 rows", profile, meter...)
+		add("LN hdlc low, "+info+"-octet frames, profile by entry", byEntry, meter...)
 	}
+	narrow := []string{"--framing", "hdlc", "--auth", "low", "--max-info"}
+	add("LN hdlc low, 128-octet frames, profile by range", byRange("UTC"), append(slices.Clone(narrow), "128")...)
+	add("LN hdlc low, 62-octet frames, profile by range in segments", inSegments(byRange("UTC")), append(slices.Clone(narrow), "62")...)
 	add("LN hdlc low, round trips of 20 registers", roundTrips, "--framing", "hdlc", "--auth", "low")
 	add("LN wrapper low, round trips of 20 registers", roundTrips, "--framing", "wrapper", "--auth", "low")
 	return list
@@ -189,73 +197,6 @@ func readList(ctx context.Context, a *dlms.Association, list []expectation) erro
 		err = fmt.Errorf("%d results for %d attributes", calls, len(list))
 	}
 	return errors.Join(append(wrong, err)...)
-}
-
-// profile reads the whole buffer.
-func profile(ctx context.Context, e *environment) (string, error) {
-	rows := e.meter.Contents.Profile.Rows
-	if len(rows) != 1000 {
-		return "", fmt.Errorf("the meter has %d rows", len(rows))
-	}
-	return readRows(ctx, e, nil, rows)
-}
-
-// entries reads some rows by their number.
-func entries(ctx context.Context, e *environment) (string, error) {
-	selection := cosem.EntrySelection(101, 120, 1, 0)
-	return readRows(ctx, e, &selection, e.meter.Contents.Profile.Rows[100:120])
-}
-
-func readRows(ctx context.Context, e *environment, selection *cosem.Selection, want [][]int64) (note string, err error) {
-	s, err := e.link.open(ctx, 0)
-	if err != nil {
-		return "", err
-	}
-	defer func() { err = errors.Join(err, s.close(ctx)) }()
-	err = s.rows(ctx, e.meter.Contents.Profile.OBIS, selection, want)
-	stats := s.conn.Stats()
-	return fmt.Sprintf("%d rows, %d octets, %d round trips", len(want), stats.RxBytes, stats.RoundTrips), err
-}
-
-// rows reads and checks the rows of a profile.
-func (s *session) rows(ctx context.Context, profile string, selection *cosem.Selection, want [][]int64) error {
-	code, err := obis.Parse(profile)
-	if err != nil {
-		return err
-	}
-	n := 0
-	buffer := cosem.Attribute{Class: cosem.ProfileGeneric, Instance: code, ID: 2}
-	err = s.association.GetRows(ctx, buffer, selection, func(row axdr.Data) error {
-		if n == len(want) {
-			return fmt.Errorf("more than %d rows", n)
-		}
-		if err := checkRow(row, want[n]); err != nil {
-			return fmt.Errorf("row %d: %w", n+1, err)
-		}
-		n++
-		return nil
-	})
-	if err == nil && n != len(want) {
-		err = fmt.Errorf("%d rows of %d", n, len(want))
-	}
-	return err
-}
-
-func checkRow(row axdr.Data, want []int64) error {
-	if row.Len() != len(want) {
-		return fmt.Errorf("got %s, want %d columns", row, len(want))
-	}
-	for i, v := range want {
-		d, _ := row.Element(i)
-		check := isInteger(v)
-		if i == 0 {
-			check = isTime(v)
-		}
-		if err := check(d); err != nil {
-			return fmt.Errorf("column %d: %w", i+1, err)
-		}
-	}
-	return nil
 }
 
 // wrongPassword must be refused with result 1 and diagnostic 13.

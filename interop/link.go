@@ -30,6 +30,7 @@ type link struct {
 	more     []string      // flags of our program besides
 	patience time.Duration // for an answer; 0: 10 s
 	blocks   int           // window of general block transfer; 0: it is not proposed
+	segments bool          // requests longer than an HDLC frame go out in segments
 }
 
 // linkOf fits the options of a meter.
@@ -87,7 +88,7 @@ func (l link) open(ctx context.Context, conformance xdlms.Conformance) (*session
 	if err != nil {
 		return nil, err
 	}
-	cfg := dlms.ConnConfig{Framing: dlms.Wrapper, ClientAddress: 16, LogicalAddress: 1, ReplyTimeout: cmp.Or(l.patience, 10*time.Second)}
+	cfg := dlms.ConnConfig{Framing: dlms.Wrapper, ClientAddress: 16, LogicalAddress: 1, ReplyTimeout: cmp.Or(l.patience, 10*time.Second), SegmentRequests: l.segments}
 	if l.framing == "hdlc" {
 		cfg.Framing = dlms.HDLC
 	}

@@ -71,7 +71,7 @@ type outcome struct {
 
 // table runs the cells, a few at a time, and returns the exit status.
 func table(p place, only string, parallel int) int {
-	cells := slices.Concat(guruxMeter(), secureMeter(), suiteMeter(), jdlmsMeter(), foreignPushes(), foreignClients(), serialServers())
+	cells := slices.Concat(guruxMeter(), secureMeter(), suiteMeter(), jdlmsMeter(), histories(), foreignPushes(), foreignClients(), serialServers())
 	cells = slices.DeleteFunc(cells, func(c cell) bool { return !strings.Contains(c.peer+" "+c.name, only) })
 	began := time.Now()
 	outcomes := make([]chan outcome, len(cells))

@@ -45,8 +45,9 @@ type Contents struct {
 	Extended  []Register `json:"extended"`
 	Others    int        `json:"others"` // further objects in its list
 	Profile   struct {
-		OBIS string    `json:"obis"`
-		Rows [][]int64 `json:"rows"` // Unix seconds and four raw values
+		OBIS    string    `json:"obis"`
+		Columns []string  `json:"columns"` // registers, behind the clock
+		Rows    [][]int64 `json:"rows"`    // Unix seconds and four raw values
 	} `json:"profile"`
 }
 

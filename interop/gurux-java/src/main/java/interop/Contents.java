@@ -25,6 +25,7 @@ final class Contents {
     static final String CLOCK = "0.0.1.0.0.255";
     /** 2026-01-01T00:00:00Z, in seconds. */
     static final long START = 1767225600L;
+    static final long PERIOD = 900L;
 
     /** An OBIS code, a unit and a raw value of a register, scaler -1. */
     private record Quantity(String obis, Unit unit, long raw) {
@@ -59,10 +60,16 @@ final class Contents {
         new Quantity("1.0.3.6.0.255", Unit.REACTIVE_POWER, 22229L),
     };
 
-    private final int rows;
+    private static final int COLUMNS = 4;
 
-    Contents(int rows) {
-        this.rows = rows;
+    private final int rows;
+    private final long first; // time of the first row
+    private final long now; // the clock, which stands still
+
+    Contents(Options options) {
+        rows = options.rows;
+        first = options.last == 0 ? START : options.last - PERIOD * (rows - 1);
+        now = options.last == 0 ? START : options.last;
     }
 
     /** Objects of their own for one connection. */
@@ -74,7 +81,7 @@ final class Contents {
         list.add(data("0.0.96.3.10.255", DataType.BOOLEAN, Boolean.TRUE));
         list.add(data("0.0.96.5.0.255", DataType.INT16, -1234));
         GXDLMSClock clock = new GXDLMSClock(CLOCK);
-        clock.setTime(time(START));
+        clock.setTime(time(now));
         list.add(clock);
         List<GXDLMSRegister> registers = new ArrayList<>();
         for (Quantity q : REGISTERS) {
@@ -86,7 +93,7 @@ final class Contents {
             fill(r, q);
             r.setStatus(3L);
             r.setDataType(4, DataType.UINT8);
-            r.setCaptureTime(time(START - 900));
+            r.setCaptureTime(time(now - PERIOD));
             list.add(r);
         }
         list.add(profile(clock, registers));
@@ -96,13 +103,13 @@ final class Contents {
     private GXDLMSProfileGeneric profile(GXDLMSClock clock, List<GXDLMSRegister> registers) {
         GXDLMSProfileGeneric p = new GXDLMSProfileGeneric(PROFILE);
         p.addCaptureObject(clock, 2, 0);
-        for (int i = 0; i < 4; i++) {
+        for (int i = 0; i < COLUMNS; i++) {
             p.addCaptureObject(registers.get(i), 2, 0);
         }
         for (int i = 0; i < rows; i++) {
-            Object[] row = new Object[5];
-            row[0] = time(START + 900L * i);
-            for (int j = 1; j < 5; j++) {
+            Object[] row = new Object[COLUMNS + 1];
+            row[0] = time(first + PERIOD * i);
+            for (int j = 1; j <= COLUMNS; j++) {
                 row[j] = cell(i, j);
             }
             p.addRow(row);
@@ -138,16 +145,20 @@ final class Contents {
 
     /** One line: what a reader of this meter must get. Values of registers are raw, before the scaler. */
     String json(boolean secured) {
-        StringBuilder s = new StringBuilder("{\"name\":\"" + NAME + "\",\"serial\":\"" + SERIAL + "\",\"clock\":" + START);
+        StringBuilder s = new StringBuilder("{\"name\":\"" + NAME + "\",\"serial\":\"" + SERIAL + "\",\"clock\":" + now);
         s.append(",\"data\":[{\"obis\":\"0.0.96.6.0.255\",\"value\":31536001},{\"obis\":\"0.0.96.5.0.255\",\"value\":-1234}]");
         // Association, names, flag, clock and profile; security setup and invocation counter.
         s.append(",\"others\":").append(secured ? 8 : 6);
         quantities(s.append(",\"registers\":"), REGISTERS);
         quantities(s.append(",\"extended\":"), EXTENDED);
-        s.append(",\"profile\":{\"obis\":\"" + PROFILE + "\",\"rows\":[");
+        s.append(",\"profile\":{\"obis\":\"" + PROFILE + "\",\"columns\":[");
+        for (int j = 0; j < COLUMNS; j++) {
+            s.append(j == 0 ? "\"" : ",\"").append(REGISTERS[j].obis).append('"');
+        }
+        s.append("],\"rows\":[");
         for (int i = 0; i < rows; i++) {
-            s.append(i == 0 ? "[" : ",[").append(START + 900L * i);
-            for (int j = 1; j < 5; j++) {
+            s.append(i == 0 ? "[" : ",[").append(first + PERIOD * i);
+            for (int j = 1; j <= COLUMNS; j++) {
                 s.append(',').append(cell(i, j));
             }
             s.append(']');

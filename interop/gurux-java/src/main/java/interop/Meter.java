@@ -7,6 +7,7 @@ import java.net.InetAddress;
 import java.net.InetSocketAddress;
 import java.net.ServerSocket;
 import java.net.Socket;
+import java.time.DateTimeException;
 import java.util.TimeZone;
 
 /** A meter on a TCP port: received octets go to the server class, its answers go back. */
@@ -15,17 +16,17 @@ public final class Meter {
     }
 
     public static void main(String[] args) throws Exception {
-        TimeZone.setDefault(TimeZone.getTimeZone("UTC"));
         Options options;
         try {
             options = Options.parse(args);
-        } catch (IllegalArgumentException e) {
+        } catch (IllegalArgumentException | DateTimeException e) {
             System.err.println(e.getMessage());
             System.err.println(Options.USAGE);
             System.exit(2);
             return;
         }
-        Contents contents = new Contents(options.rows);
+        TimeZone.setDefault(options.zone); // the library encodes times in it
+        Contents contents = new Contents(options);
         Protection protection = new Protection(options);
         try (ServerSocket listener = new ServerSocket()) {
             listener.setReuseAddress(true);

@@ -3,7 +3,10 @@ package interop;
 
 import gurux.dlms.enums.Authentication;
 import gurux.dlms.enums.Security;
+import java.time.ZoneId;
 import java.util.HexFormat;
+import java.util.Set;
+import java.util.TimeZone;
 
 /** What the meter is told on its command line. */
 final class Options {
@@ -33,10 +36,14 @@ final class Options {
               --max-info N         octets of information in an HDLC frame (1024)
               --max-pdu N          octets of an APDU (1024)
               --rows N             rows of the load profile (1000)
+              --last SECONDS       Unix time of its last row and of the clock (first row and clock: 2026-01-01T00:00:00Z)
+              --zone NAME          whose time the meter states, with its deviation (UTC)
+              --refuse LIST        what may not select rows: range, entries, or deviation: a range that states one
               --no-lists           conformance without multiple-references
               --delay N            milliseconds before each answer (0)
             The first line on stdout is the port. Events go to stderr, one per line:
-            connect, associate (without high), refuse, release, answer, general-block, close, each with the number of the connection.
+            connect, associate (without high), refuse, release, answer, general-block, close, each with the number of the connection;
+            range, entries, whole: how rows of the profile were read.
             The meter ends when its standard input does.""";
 
     int port;
@@ -62,6 +69,9 @@ final class Options {
     int maxInfo = 1024;
     int maxPdu = 1024;
     int rows = 1000;
+    long last;
+    TimeZone zone = TimeZone.getTimeZone("UTC");
+    Set<String> refused = Set.of();
     boolean lists = true;
     int delay;
 
@@ -109,6 +119,9 @@ final class Options {
         case "--max-info" -> maxInfo = Integer.parseInt(value);
         case "--max-pdu" -> maxPdu = Integer.parseInt(value);
         case "--rows" -> rows = Integer.parseInt(value);
+        case "--last" -> last = Long.parseLong(value);
+        case "--zone" -> zone = TimeZone.getTimeZone(ZoneId.of(value));
+        case "--refuse" -> refused = Set.of(value.split(","));
         case "--delay" -> delay = Integer.parseInt(value);
         default -> throw new IllegalArgumentException("unknown option: " + key);
         }

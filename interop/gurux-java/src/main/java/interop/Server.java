@@ -20,6 +20,7 @@ import gurux.dlms.objects.GXDLMSProfileGeneric;
 import gurux.dlms.objects.GXDLMSRegister;
 import gurux.dlms.objects.enums.AssociationStatus;
 import gurux.dlms.secure.GXDLMSSecureServer;
+import java.nio.ByteBuffer;
 import java.nio.charset.StandardCharsets;
 import java.util.Arrays;
 import java.util.EnumSet;
@@ -34,6 +35,9 @@ final class Server extends GXDLMSSecureServer {
     private static final int REPLY = 8;
     /** Octets of an answer to a challenge. */
     private static final int GMAC = 17;
+    private static final int RANGE = 1;
+    private static final int ENTRIES = 2;
+    private static final short UNSPECIFIED = (short) 0x8000;
 
     private final Options options;
     private final Protection protection;
@@ -201,8 +205,11 @@ final class Server extends GXDLMSSecureServer {
             } else if (e.getTarget() instanceof GXDLMSRegister r && e.getIndex() == 2) {
                 e.setValue(r.getValue());
                 e.setHandled(true);
-            } else if (e.getTarget() instanceof GXDLMSProfileGeneric && e.getIndex() == 2 && e.getRowEndIndex() == 0) {
-                chooseRows(e);
+            } else if (e.getTarget() instanceof GXDLMSProfileGeneric p && e.getIndex() == 2 && e.getRowEndIndex() == 0) {
+                chooseRows(p, e);
+            } else if (e.getTarget() instanceof GXDLMSProfileGeneric && e.getIndex() == 4) {
+                e.setValue(Contents.PERIOD); // set at the object, the library would capture rows, too
+                e.setHandled(true);
             }
         }
         if (options.answers != null && !isPublic()) {
@@ -220,19 +227,36 @@ final class Server extends GXDLMSSecureServer {
             && (options.security == Security.NONE || getCiphering().getSecuritySuite() == protection.suite());
     }
 
-    /** Selection by entry: rows are numbered from 1, the last one is included. Any other read is of all rows. */
-    private void chooseRows(ValueEventArgs e) {
-        GXDLMSProfileGeneric profile = (GXDLMSProfileGeneric) e.getTarget();
-        if (e.getSelector() != 2) {
-            profile.setBuffer(rows);
+    /** By entry, rows are numbered from 1, and the last one is included. By range the server class chooses out of all rows. */
+    private void chooseRows(GXDLMSProfileGeneric profile, ValueEventArgs e) {
+        profile.setBuffer(rows);
+        if (e.getSelector() == RANGE && refusesRange((List<?>) e.getParameters())
+            || e.getSelector() == ENTRIES && options.refused.contains("entries")) {
+            e.setError(ErrorCode.UNMATCHED_TYPE);
+            e.setByteArray(true); // else an empty array follows the error
+            e.setValue(new byte[0]);
+            e.setHandled(true);
             return;
         }
-        List<?> range = (List<?>) e.getParameters();
-        int from = ((Number) range.get(0)).intValue();
-        int to = Math.min(((Number) range.get(1)).intValue(), rows.length);
-        Object[][] chosen = Arrays.copyOfRange(rows, from - 1, to);
-        profile.setBuffer(chosen);
-        e.setRowEndIndex(chosen.length);
+        events.say(e.getSelector() == RANGE ? "range" : e.getSelector() == ENTRIES ? "entries" : "whole");
+        if (e.getSelector() == ENTRIES) {
+            List<?> range = (List<?>) e.getParameters();
+            int from = Math.max(((Number) range.get(0)).intValue(), 1);
+            int to = ((Number) range.get(1)).intValue();
+            to = to == 0 ? rows.length : Math.min(to, rows.length);
+            profile.setBuffer(from > to ? new Object[0][] : Arrays.copyOfRange(rows, from - 1, to));
+            e.setSelector(0); // the whole of it
+            e.setParameters(null);
+        }
+    }
+
+    private boolean refusesRange(List<?> parameters) {
+        return options.refused.contains("range")
+            || options.refused.contains("deviation") && (hasDeviation(parameters.get(1)) || hasDeviation(parameters.get(2)));
+    }
+
+    private static boolean hasDeviation(Object time) {
+        return ByteBuffer.wrap((byte[]) time).getShort(9) != UNSPECIFIED;
     }
 
     @Override

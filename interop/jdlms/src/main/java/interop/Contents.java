@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: GPL-3.0-only
 package interop;
 
-import java.nio.ByteBuffer;
 import java.util.ArrayList;
+import java.util.Arrays;
 import java.util.List;
 import org.openmuc.jdlms.AttributeAccessMode;
 import org.openmuc.jdlms.CosemAttribute;
@@ -17,8 +17,8 @@ final class Contents {
     static final long NUMBER = 543210987L;
     private static final String SERIAL = "76543210";
     private static final long COUNTER = 41536007L;
-    /** 2026-01-01T00:00:00Z, in seconds. */
-    private static final long CLOCK = 1767225600L;
+    static final String CLOCK = "0.0.1.0.0.255";
+    private static final int COLUMNS = 4;
     private static final byte SCALER = -1;
 
     private record Quantity(String obis, int unit, long raw) {
@@ -42,11 +42,12 @@ final class Contents {
     private Contents() {
     }
 
-    static List<CosemInterfaceObject> objects() {
+    static List<CosemInterfaceObject> objects(Options options) {
         List<CosemInterfaceObject> list = new ArrayList<>();
         list.add(new Text("0.0.96.1.0.255", SERIAL));
         list.add(new Counter("0.0.96.6.0.255", COUNTER));
-        list.add(new Clock("0.0.1.0.0.255"));
+        list.add(new Clock(options));
+        list.add(new Profile(options));
         for (Quantity q : REGISTERS) {
             list.add(new Register(q));
         }
@@ -90,33 +91,44 @@ final class Contents {
         }
     }
 
-    /** A clock that stands still at CLOCK, UTC, a Thursday. */
+    /** A clock that stands still. */
     @CosemClass(id = 8)
     public static final class Clock extends CosemInterfaceObject {
         @CosemAttribute(id = 2, type = Type.OCTET_STRING, accessMode = AttributeAccessMode.READ_ONLY)
         private final DataObject time;
 
-        Clock(String obis) {
-            super(obis);
-            ByteBuffer b = ByteBuffer.allocate(12);
-            b.putShort((short) 2026).put((byte) 1).put((byte) 1).put((byte) 4);
-            b.put((byte) 0).put((byte) 0).put((byte) 0).put((byte) 0).putShort((short) 0).put((byte) 0);
-            time = DataObject.newOctetStringData(b.array());
+        Clock(Options options) {
+            super(CLOCK);
+            time = DataObject.newOctetStringData(Times.encode(options.clock(), options.zone()));
         }
     }
 
+    /** The registers in the profile. */
+    static List<String> columns() {
+        return Arrays.stream(REGISTERS).limit(COLUMNS).map(Quantity::obis).toList();
+    }
+
+    static byte[] octets(String obis) {
+        byte[] b = new byte[6];
+        String[] groups = obis.split("\\.");
+        for (int i = 0; i < b.length; i++) {
+            b[i] = (byte) Integer.parseInt(groups[i]);
+        }
+        return b;
+    }
+
     /** One line: what a reader of this meter must get. Values of registers are raw, before the scaler. */
-    static String json() {
-        StringBuilder s = new StringBuilder("{\"name\":\"" + NAME + "\",\"serial\":\"" + SERIAL + "\",\"clock\":" + CLOCK);
+    static String json(Options options) {
+        StringBuilder s = new StringBuilder("{\"name\":\"" + NAME + "\",\"serial\":\"" + SERIAL + "\",\"clock\":" + options.clock());
         s.append(",\"data\":[{\"obis\":\"0.0.96.6.0.255\",\"value\":" + COUNTER + "}]");
-        // What the library adds (association, security setup, SAP assignment, name), serial number and clock.
-        s.append(",\"others\":6,\"registers\":");
+        // What the library adds (association, security setup, SAP assignment, name), serial number, clock and profile.
+        s.append(",\"others\":7,\"registers\":");
         char separator = '[';
         for (Quantity q : REGISTERS) {
             s.append(separator).append("{\"obis\":\"").append(q.obis).append("\",\"raw\":").append(q.raw)
                 .append(",\"scaler\":").append(SCALER).append(",\"unit\":").append(q.unit).append('}');
             separator = ',';
         }
-        return s.append("]}").toString();
+        return s.append("],\"profile\":").append(Profile.json(options)).append('}').toString();
     }
 }

@@ -8,6 +8,7 @@ import java.net.InetAddress;
 import java.net.InetSocketAddress;
 import java.net.ServerSocket;
 import java.net.Socket;
+import java.time.DateTimeException;
 import java.util.HexFormat;
 import org.openmuc.jdlms.AuthenticationMechanism;
 import org.openmuc.jdlms.DataDirectory;
@@ -35,10 +36,22 @@ public final class Meter extends ServerBuilder<Meter> {
     private static final String ENCRYPTION_KEY = "00112233445566778899AABBCCDDEEFF";
     private static final String AUTHENTICATION_KEY = "F0E0D0C0B0A090807060504030201000";
 
-    private Meter() {
+    private final Options options;
+
+    private Meter(Options options) {
+        this.options = options;
     }
 
     public static void main(String[] args) throws IOException {
+        Options options;
+        try {
+            options = Options.parse(args);
+        } catch (IllegalArgumentException | DateTimeException e) {
+            System.err.println(e.getMessage());
+            System.err.println(Options.USAGE);
+            System.exit(2);
+            return;
+        }
         LogicalDevice device = new LogicalDevice(1, Contents.NAME, "INT", Contents.NUMBER);
         device.setMasterKey(HexFormat.of().parseHex(MASTER_KEY));
         device.addRestriction(PUBLIC, SecuritySuite.builder().build());
@@ -48,8 +61,8 @@ public final class Meter extends ServerBuilder<Meter> {
         device.addRestriction(KEYED, SecuritySuite.builder().setAuthenticationMechanism(AuthenticationMechanism.HLS5_GMAC)
             .setEncryptionMechanism(SecuritySuite.EncryptionMechanism.AES_GCM_128)
             .setGlobalUnicastEncryptionKey(hex.parseHex(ENCRYPTION_KEY)).setAuthenticationKey(hex.parseHex(AUTHENTICATION_KEY)).build());
-        device.registerCosemObject(Contents.objects());
-        try (DlmsServer server = new Meter().setReferencingMethod(ReferencingMethod.LOGICAL).registerLogicalDevice(device).build()) {
+        device.registerCosemObject(Contents.objects(options));
+        try (DlmsServer server = new Meter(options).setReferencingMethod(ReferencingMethod.LOGICAL).registerLogicalDevice(device).build()) {
             // Nobody is left who could stop the meter once its input is closed.
             while (System.in.read() >= 0) {
                 continue;
@@ -65,25 +78,27 @@ public final class Meter extends ServerBuilder<Meter> {
     public DlmsServer build() throws IOException {
         Settings settings = new Settings();
         setPropertiesTo(settings);
-        return newServer(new Listener(parseLogicalDevices(), settings));
+        return newServer(new Listener(parseLogicalDevices(), settings, options));
     }
 
     /** The listener of the library takes a port of every interface, and does not tell which. */
     private static final class Listener implements ServerTransportLayer {
         private final DataDirectory directory;
         private final Settings settings;
+        private final Options options;
         private final ServerSocket socket = new ServerSocket();
 
-        Listener(DataDirectory directory, Settings settings) throws IOException {
+        Listener(DataDirectory directory, Settings settings, Options options) throws IOException {
             this.directory = directory;
             this.settings = settings;
+            this.options = options;
         }
 
         @Override
         public void start() throws IOException {
             socket.bind(new InetSocketAddress(InetAddress.getLoopbackAddress(), 0));
             System.out.println(socket.getLocalPort());
-            System.out.println(Contents.json());
+            System.out.println(Contents.json(options));
             System.out.flush();
             thread(this::accept);
         }
