@@ -145,9 +145,9 @@ func TestProfileQuirks(t *testing.T) {
 		"by entry, newest":    {LIFO: true, Selective: history.Selective{NoRange: true}},
 		"entry newest first":  selective(history.Selective{NoRange: true, EntryNewestFirst: true}),
 		"entry newest, full":  {Capacity: 100, Selective: history.Selective{NoRange: true, EntryNewestFirst: true}},
-		"whole":               selective(history.Selective{NoSelectiveAccess: true}),
-		"whole, newest first": {LIFO: true, Selective: history.Selective{NoSelectiveAccess: true}},
-		"selection ignored":   selective(history.Selective{IgnoreSelectors: true}),
+		"whole":               {Capacity: 500, Selective: history.Selective{NoSelectiveAccess: true}},
+		"whole, newest first": {Capacity: 500, LIFO: true, Selective: history.Selective{NoSelectiveAccess: true}},
+		"selection ignored":   {Capacity: 500, Selective: history.Selective{IgnoreSelectors: true}},
 		"error when empty":    selective(history.Selective{ErrorOnEmpty: xdlms.ObjectUnavailable}),
 		"null when empty":     selective(history.Selective{NullOnEmpty: true}),
 		"null times":          encoding(history.Encoding{NullTimes: true}),
@@ -165,11 +165,11 @@ func TestProfileQuirks(t *testing.T) {
 			if cfg.Location != nil {
 				top = strings.Replace(top, "UTC", cfg.Location.String(), 1)
 			}
-			past(t, profileConf(top, quarterly, ""), cfg, func(x *pastTest) {
+			past(t, profileConf(top, "method = \"polling\"\ninterval = \"2h\"", ""), cfg, func(x *pastTest) {
 				begin := time.Now()
 				later(24*time.Hour + time.Minute)
 				x.unplug()
-				later(24 * time.Hour)
+				later(22 * time.Hour)
 				x.plug()
 				x.d.Stop()
 				x.start()

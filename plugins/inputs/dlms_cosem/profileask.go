@@ -88,7 +88,8 @@ func (s *session) climbDown(ctx context.Context, q *query) (*answer, error) {
 			return a, nil
 		case a.inside > 0 && candidate < 0:
 			candidate = int(rung)
-		case a.inside == 0 && a.rows > 0 && rung < history.ByEntry: // it answers something else than was asked for
+		case a.inside == 0 && a.rows > 0 && rung < history.ByEntry: // a selection means nothing to it
+			rung, empty = history.ByEntry, -1
 		case a.rows == 0 && empty < 0:
 			empty = int(rung)
 		default:
@@ -279,13 +280,9 @@ const rangeSlack = 26 * time.Hour
 
 // holdBack takes note of a row that cannot be passed on.
 func (s *session) holdBack(err error) {
-	var row *rowError
-	about := "row"
-	if errors.As(err, &row) {
-		about = "row " + row.kind
+	if s.held++; s.heldBack == nil {
+		s.heldBack = err
 	}
-	s.heldBack = err
-	s.st.history.complain(s, about, err)
 }
 
 // patience limits an answer by what comes of it: it may take long, but not stop.

@@ -25,7 +25,7 @@ type target struct {
 // catchUp reads chunk by chunk, until all is read or others want the link.
 func (s *session) catchUp(ctx context.Context) error {
 	h := s.st.history
-	h.live = nil
+	h.live, h.refused = nil, false
 	for caughtUp := false; ; {
 		t := s.nextTarget(caughtUp)
 		if t == nil {
@@ -146,7 +146,7 @@ func earlier(a, b time.Time) time.Time {
 func (s *session) chunk(ctx context.Context, t *target) (done bool, err error) {
 	h := s.st.history
 	if h.layout.clock < 0 {
-		return true, badRow("clock", "none of its %d columns is a clock: its rows have no time", len(h.layout.objects))
+		return true, fmt.Errorf("none of its %d columns is a clock: its rows have no time", len(h.layout.objects))
 	}
 	if h.record.Facts.Class != cosem.ProfileGeneric {
 		return true, s.compactData(ctx, t)
@@ -278,7 +278,13 @@ func (k *handover) finish(pos history.Position) {
 	}
 	h.ready = h.ready.Add(time.Duration(n) * time.Second / time.Duration(h.p.rate))
 	k.s.keepProfile()
+	if h.refused {
+		k.err = errNotWritten
+	}
 }
+
+// errNotWritten ends a run whose rows were not written: they are read again.
+var errNotWritten = errors.New("rows could not be passed on: they are read again")
 
 // order keeps the order that the answers turned out to have.
 func (k *handover) order() {
@@ -295,7 +301,7 @@ func refusedSelection(err error) bool {
 	var exception *dlms.ExceptionError
 	var service *dlms.ServiceError
 	var size *dlms.RequestSizeError // by entry the request is shorter
-	return errors.As(err, &access) || errors.As(err, &exception) || errors.As(err, &service) || errors.As(err, &size)
+	return errors.Is(err, errNotSelected) || errors.As(err, &access) || errors.As(err, &exception) || errors.As(err, &service) || errors.As(err, &size)
 }
 
 // endlessError is a buffer that goes on for longer than it can.

@@ -17,19 +17,6 @@ type profileValue struct {
 	got   bool
 }
 
-// rowError is a row that is held back.
-type rowError struct {
-	kind string
-	err  error
-}
-
-func (e *rowError) Error() string { return e.err.Error() }
-func (e *rowError) Unwrap() error { return e.err }
-
-func badRow(kind, format string, args ...any) error {
-	return &rowError{kind, fmt.Errorf(format, args...)}
-}
-
 // errLayout is a row that the columns do not fit.
 var errLayout = errors.New("the row does not fit the profile's columns")
 
@@ -55,10 +42,10 @@ func (x *profileReader) row(d axdr.Data) (r history.Row[[]profileValue], err err
 	cells, err := x.h.cells.Cut(d)
 	if err != nil {
 		x.h.beginRows() // what is left out in the next rows refers to this one
-		return r, &rowError{"layout", fmt.Errorf("%w: %w", errLayout, err)}
+		return r, fmt.Errorf("%w: %w", errLayout, err)
 	}
 	if x.l.clock < 0 {
-		return r, badRow("clock", "the profile has no clock among its columns: its rows have no time")
+		return r, fmt.Errorf("the profile has no clock among its columns: its rows have no time")
 	}
 	if r.Stamp, err = x.stamp(cells[x.l.clock]); err != nil {
 		return r, err
@@ -109,7 +96,9 @@ func (x *profileReader) value(c *column, cell axdr.Data) (value, bool) {
 	case errors.Is(err, errNoValue):
 		return v, false
 	default:
-		x.h.complain(x.s, "column "+c.field, fmt.Errorf("column %s: %w", c.it.describe(c.it.class), err))
+		if x.s.withheld[c.field] == nil {
+			x.s.withheld[c.field] = fmt.Errorf("column %s: %w", c.it.describe(c.it.class), err)
+		}
 		return v, false
 	}
 }
@@ -123,31 +112,21 @@ func (x *profileReader) stamp(cell axdr.Data) (history.Stamp, error) {
 	t, ok := cell.DateTime()
 	switch {
 	case !ok && isNull(cell):
-		return history.Stamp{}, badRow("time", "a row without time, and nothing to derive it from: it is held back")
+		return history.Stamp{}, fmt.Errorf("a row without time, and nothing to derive it from: it is held back")
 	case !ok:
-		return history.Stamp{}, badRow("time", "the time of a row is %s: a date-time was expected; it is held back", shorten(cell.String(), 80))
+		return history.Stamp{}, fmt.Errorf("the time of a row is %s: a date-time was expected; it is held back", shorten(cell.String(), 80))
 	}
 	t = x.zone.normal(t, x.now)
 	s, ok := history.StampOf(t, x.zone.location)
 	if !ok {
-		return s, badRow("time", "the time of a row, %s, is no instant: parts of it are not specified; it is held back", cleanText(t.String()))
+		return s, fmt.Errorf("the time of a row, %s, is no instant: parts of it are not specified; it is held back", cleanText(t.String()))
 	}
 	return s, x.stampable(s.At, cleanText(t.String()))
 }
 
 func (x *profileReader) stampable(at time.Time, text string) error {
 	if err := stampable(at, text); err != nil {
-		return badRow("time", "a row is held back: %w", err)
+		return fmt.Errorf("a row is held back: %w", err)
 	}
 	return nil
-}
-
-// complain tells what is wrong with a profile, each thing once as long as it
-// stays the same.
-func (h *historian) complain(s *session, about string, err error) {
-	if h.said[about] == err.Error() {
-		return
-	}
-	h.said[about] = err.Error()
-	s.l.out.addError(fmt.Errorf("%s, profile %q: %w", s.r.where(s.st.device), h.p.name, err))
 }

@@ -45,6 +45,7 @@ func (s *session) readProfile(ctx context.Context) error {
 		s.l.d.Log.Warnf("%s: The position in profile %q cannot be used: %v; it is read from lookback on", s.r.where(s.st.device), h.p.name, err)
 	}
 	s.keepProfile()
+	s.withheld = map[string]error{}
 	err := s.budget(ctx, func(ctx context.Context) error { return s.beginProfile(ctx) })
 	if err == nil {
 		err = s.catchUp(ctx)
@@ -95,7 +96,16 @@ func (s *session) beginProfile(ctx context.Context) error {
 	}
 	if s.fresh {
 		s.checkPreset()
-		s.sameMeter()
+		if !s.sameMeter() { // what was asked for by knowledge of another meter does not count
+			if err := s.learnNames(ctx); err != nil {
+				return err
+			}
+			s.begin()
+			a = profileAsked{}
+			if err := s.askProfile(ctx, &a); err != nil {
+				return err
+			}
+		}
 		s.begin()
 	}
 	if m := s.memory(); h.record.Meter != m.Name {
@@ -223,7 +233,6 @@ func (s *session) takeFacts(a *profileAsked) error {
 		s.l.d.Log.Infof("%s: The columns of profile %q are not what they were: what is new is read by the new ones, of which there are %d",
 			s.r.where(s.st.device), h.p.name, len(h.layout.objects))
 		f.Order, f.Sort = history.OrderUnknown, a.sort
-		clear(h.said)
 	}
 	h.record.Facts = f
 	s.template, s.templateID = a.template, a.templateID
@@ -258,7 +267,14 @@ func (s *session) columnScalers(ctx context.Context) error {
 	if err := s.askFor(ctx, list); err != nil {
 		return err
 	}
-	return s.settleScalers(ctx)
+	if err := s.settleScalers(ctx); err != nil {
+		return err
+	}
+	// A row without a value that may be had tomorrow would be passed on without it for ever.
+	for _, at := range s.plan.missingScalers(m) {
+		return fmt.Errorf("scaler and unit of %s: %w", at.Instance, s.scalerReading(at).err)
+	}
+	return nil
 }
 
 // takeClock compares the meter's clock with ours.
@@ -306,24 +322,25 @@ func (s *session) meterNow() time.Time {
 
 // concludeProfile judges a run of a profile.
 func (s *session) concludeProfile(err error) {
-	o := s.o
-	o.err = err
+	o, h := s.o, s.st.history
 	columns := 1
-	if l := s.st.history.layout; l != nil {
-		columns = len(l.columns)
-	}
-	switch {
-	case err == nil && s.heldBack == nil:
-		o.result, o.ok = resultSuccess, columns
-	case err == nil:
-		o.result, o.ok, o.failed = resultPartial, columns, 1
-	case o.rows > 0:
-		o.result, o.ok, o.failed = resultPartial, columns, 1
-	default:
-		o.result, o.failed = classify(err), columns
-	}
-	if s.heldBack != nil && err == nil {
-		o.err = &historyError{s.st.history.p.name, s.heldBack}
+	if h.layout != nil {
+		columns = max(1, len(h.layout.columns))
 	}
 	o.complete = err == nil && !o.more
+	switch {
+	case err != nil && o.rows == 0:
+		o.result, o.failed = classify(err), columns
+	case err != nil:
+		o.result, o.ok, o.failed = resultPartial, columns, 1
+	case s.heldBack != nil:
+		o.result, o.ok, o.failed = resultPartial, columns, 1
+		err = &historyError{h.p.name, fmt.Errorf("%s held back: %w", counted(s.held, "row"), s.heldBack)}
+	case len(s.withheld) > 0:
+		o.result, o.ok, o.failed = resultPartial, columns-len(s.withheld), len(s.withheld)
+		err = &historyError{h.p.name, s.withheld[sortedKeys(s.withheld)[0]]}
+	default:
+		o.result, o.ok = resultSuccess, columns
+	}
+	o.err = err
 }

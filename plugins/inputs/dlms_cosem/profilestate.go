@@ -1,6 +1,7 @@
 package dlms_cosem
 
 import (
+	"slices"
 	"time"
 
 	"github.com/influxdata/telegraf"
@@ -58,16 +59,16 @@ type historian struct {
 	pending []pendingGroup
 	cursor  *history.Position // beyond the record while groups are under way; nil: it is that of the record
 
-	dirty   bool              // the record is to be saved
-	failing bool              // the state did not take it
-	live    *target           // what is new, in this run
-	again   *target           // the first of record.Resend, as far as it was read
-	asked   []profileSpan     // what people want to have written again
-	once    *onceTarget       // read that, for people, and nothing else
-	wrongBy *time.Duration    // by how much the meter's clock was said to be wrong
-	silent  int               // times in a row that a rung which is not proven was not answered at all
-	ready   time.Time         // not before then, by the rate
-	said    map[string]string // complaints by what they are about
+	dirty   bool           // the record is to be saved
+	failing bool           // the state did not take it
+	live    *target        // what is new, in this run
+	again   *target        // the first of record.Resend, as far as it was read
+	asked   []profileSpan  // what people want to have written again
+	once    *onceTarget    // read that, for people, and nothing else
+	wrongBy *time.Duration // by how much the meter's clock was said to be wrong
+	silent  int            // times in a row that a rung which is not proven was not answered at all
+	ready   time.Time      // not before then, by the rate
+	refused bool           // a group was not written in this run
 }
 
 // onceTarget is what people ask for.
@@ -77,14 +78,15 @@ type onceTarget struct {
 }
 
 func newHistorian(p *profile, out *output) *historian {
-	return &historian{p: p, said: map[string]string{}, tracker: out.tracking(mostGroups)}
+	return &historian{p: p, tracker: out.tracking(mostGroups)}
 }
 
 // pendingGroup is a group of rows that was handed over and is not known to be
 // written.
 type pendingGroup struct {
-	id    telegraf.TrackingID
-	apply func(*profileRecord)
+	id      telegraf.TrackingID
+	apply   func(*profileRecord)
+	written bool
 }
 
 // key is under what the position in a profile is kept. Two requests that read it
@@ -114,27 +116,24 @@ func (h *historian) position() history.Position {
 	return h.record.Position
 }
 
-// settle takes the groups whose lines were written into the record. After a
-// group that was not written nothing counts that was handed over behind it: it
-// is read again.
+// settle takes the groups whose lines were written into the record, in their
+// order. Behind a group that was not written nothing counts: it is read again in
+// the next run.
 func (h *historian) settle() {
 	for h.tracker != nil {
 		select {
 		case info := <-h.tracker.Delivered():
-			for len(h.pending) > 0 {
-				g := h.pending[0]
-				if g.id != info.ID() { // an older one: its word was lost
-					h.pending = h.pending[1:]
-					continue
-				}
-				if !info.Delivered() {
-					h.pending, h.cursor = nil, nil
-					break
-				}
-				h.pending = h.pending[1:]
-				g.apply(&h.record)
-				h.dirty = true
-				break
+			i := slices.IndexFunc(h.pending, func(g pendingGroup) bool { return g.id == info.ID() })
+			switch {
+			case i < 0: // it came behind one that was not written
+			case info.Delivered():
+				h.pending[i].written = true
+			default:
+				h.pending, h.cursor, h.refused = h.pending[:i], nil, true
+			}
+			for len(h.pending) > 0 && h.pending[0].written {
+				h.pending[0].apply(&h.record)
+				h.pending, h.dirty = h.pending[1:], true
 			}
 		default:
 			if len(h.pending) == 0 {
@@ -151,6 +150,9 @@ func (h *historian) note(apply func(*profileRecord)) { h.hand(nil, apply) }
 // hand hands a group of metrics over; apply is for the record when they are
 // written.
 func (h *historian) hand(list []telegraf.Metric, apply func(*profileRecord)) {
+	if h.refused {
+		return
+	}
 	if len(list) == 0 || h.tracker == nil {
 		if len(h.pending) == 0 {
 			apply(&h.record)

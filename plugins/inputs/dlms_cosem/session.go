@@ -42,13 +42,15 @@ type session struct {
 
 // profileRun is what is known in a run of a profile.
 type profileRun struct {
-	entries     int64          // rows in its buffer; negative: it does not tell
-	offset      *time.Duration // of the meter's clock from ours; nil: it was not read
-	clockForm   axdr.DateTime  // how the clock writes times
-	heldBack    error          // why a row was not passed on
-	oriented    bool           // newestFirst is known
-	newestFirst bool           // the first entry is the newest
-	nextEntry   int64          // for nextOf
+	entries     int64            // rows in its buffer; negative: it does not tell
+	offset      *time.Duration   // of the meter's clock from ours; nil: it was not read
+	clockForm   axdr.DateTime    // how the clock writes times
+	held        int              // rows that were not passed on
+	heldBack    error            // why the first of them was not
+	withheld    map[string]error // columns without values, by their fields
+	oriented    bool             // newestFirst is known
+	newestFirst bool             // the first entry is the newest
+	nextEntry   int64            // for nextOf
 	nextOf      *target
 	template    axdr.Data // of compact data
 	templateID  axdr.Data
