@@ -186,3 +186,20 @@ func TestProfileQuirks(t *testing.T) {
 		})
 	}
 }
+
+// TestProfileColumnsChange changes the columns of a buffer that keeps its rows:
+// those that were not read yet are read by the columns that they have.
+func TestProfileColumnsChange(t *testing.T) {
+	past(t, profileConf(historyTop, "method = \"polling\"\ninterval = \"6h\"", ""), history.Config{Past: 24 * time.Hour}, func(x *pastTest) {
+		begin := time.Now()
+		later(9 * time.Hour)
+		x.m.SetColumns(history.DefaultColumns()[:2], true)
+		later(27*time.Hour + time.Minute)
+		x.whole(begin.Add(-24*time.Hour), history.LoadProfile)
+		require.Len(x, x.j.at("I! "), 1)
+		rows := x.rows(profileMeasurement)
+		require.Len(x, rows[0].fields, 4)
+		require.Len(x, rows[len(rows)-1].fields, 2)
+		require.Empty(x, x.acc.errors())
+	})
+}

@@ -39,27 +39,31 @@ func (s *session) profileReader(h *historian) *profileReader {
 
 // row makes a row of its encoding.
 func (x *profileReader) row(d axdr.Data) (r history.Row[[]profileValue], err error) {
-	cells, err := x.h.cells.Cut(d)
+	l, cutter := x.l, &x.h.cells
+	if old := x.h.before; old != nil && d.Len() != len(l.objects) && d.Len() == len(old.objects) {
+		l, cutter = old, &x.h.older
+	}
+	cells, err := cutter.Cut(d)
 	if err != nil {
 		x.h.beginRows() // what is left out in the next rows refers to this one
 		return r, fmt.Errorf("%w: %w", errLayout, err)
 	}
-	if x.l.clock < 0 {
+	if l.clock < 0 {
 		return r, fmt.Errorf("the profile has no clock among its columns: its rows have no time")
 	}
-	if r.Stamp, err = x.stamp(cells[x.l.clock]); err != nil {
+	if r.Stamp, err = x.stamp(cells[l.clock]); err != nil {
 		return r, err
 	}
 	print := fnv.New64a()
 	for i, c := range cells {
-		if i != x.l.clock {
+		if i != l.clock {
 			_, _ = print.Write(c)
 		}
 	}
 	r.Print = print.Sum64()
-	r.Of = make([]profileValue, len(x.l.columns), len(x.l.columns)+1)
-	for i := range x.l.columns {
-		c := &x.l.columns[i]
+	r.Of = make([]profileValue, len(l.columns))
+	for i := range l.columns {
+		c := &l.columns[i]
 		r.Of[i].field = c.field
 		r.Of[i].v, r.Of[i].got = x.value(c, cells[c.at])
 		if text, known := x.h.p.events[formatNumber(r.Of[i].v.number)]; c.event && r.Of[i].got && known && !r.Of[i].v.hasText {
@@ -76,6 +80,9 @@ func (h *historian) beginRows() {
 		period = -period
 	}
 	h.cells.Reset(len(h.layout.objects), h.layout.clock, period)
+	if h.before != nil {
+		h.older.Reset(len(h.before.objects), h.before.clock, period)
+	}
 }
 
 // value makes a value of a cell. What cannot be had is absent, and told once.

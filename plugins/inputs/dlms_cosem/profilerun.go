@@ -232,9 +232,14 @@ func (s *session) takeFacts(a *profileAsked) error {
 	if changed {
 		s.l.d.Log.Infof("%s: The columns of profile %q are not what they were: what is new is read by the new ones, of which there are %d",
 			s.r.where(s.st.device), h.p.name, len(h.layout.objects))
+		before := h.record.Facts
+		h.record.Before, h.before = &before, nil
 		f.Order, f.Sort = history.OrderUnknown, a.sort
 	}
 	h.record.Facts = f
+	if before := h.record.Before; before != nil && h.before == nil {
+		h.before, _ = newLayout(h.p, before) // it was one
+	}
 	s.template, s.templateID = a.template, a.templateID
 	entries, known := a.entries.Int64()
 	s.entries, s.oriented, s.nextOf = -1, false, nil

@@ -28,6 +28,7 @@ type profileRecord struct {
 	Meter    string           `json:"meter,omitempty"` // its name, as in learned
 	Position history.Position `json:"position"`
 	Facts    profileFacts     `json:"facts"`
+	Before   *profileFacts    `json:"before,omitempty"` // of the columns that it had: rows of them may still be in the buffer
 	Rung     history.Rung     `json:"rung"`
 	Proven   bool             `json:"proven,omitempty"` // the anchor was found by that rung
 	Entry    uint32           `json:"entry,omitempty"`  // where the anchor was, by entry
@@ -53,6 +54,8 @@ type historian struct {
 	layout *layout
 	chunks history.Chunks
 	cells  cosem.Rows
+	before *layout // of record.Before
+	older  cosem.Rows
 
 	tracker telegraf.TrackingAccumulator
 	give    func(s *session, at time.Time, cells []profileValue) error
