@@ -90,13 +90,14 @@ shim: build ## the plugin under Telegraf's stock shim
 	@sh scripts/shim.sh bin/shimtest $(BIN)
 
 .PHONY: bench
-bench: build gurux-java python-peers ## each figure beside its target; nothing fails for being slow
+bench: build gurux-java jdlms python-peers ## each figure beside its target; nothing fails for being slow
 	$(GO) run ./bench -binary $(BIN)
 
 .PHONY: soak
-soak: ## the unit tests again and again, raced and shuffled (SOAK=20 rounds); the state killed 200 times, ciphered polling 500 times, and 50 times each with a full disk and a read-only state
+soak: build $(TOOLS)/telegraf-$(TELEGRAF_VERSION)-$(TELEGRAF_BUILD).stamp ## the unit tests again and again, raced and shuffled (SOAK=20 rounds); the state killed 200 times, a year of a load profile 200 times, ciphered polling 500 times, and 50 times each with a full disk and a read-only state
 	STATE_KILLS=200 $(GO) test -count=1 -run TestKilled ./internal/state/
 	DLMS_KILLS=500 $(GO) test -timeout 20m -count=1 -run TestKilledPolling ./cmd/telegraf-dlms/
+	HISTORY_KILLS=200 $(GO) test -tags e2e -timeout 30m -count=1 -run TestHistory ./e2e/
 	$(GO) test -timeout 60m -count=$(SOAK) -shuffle=on ./...
 	@sh scripts/race.sh -count=$(SOAK) -shuffle=on
 

@@ -82,11 +82,16 @@ type fleet struct {
 
 // startFleet runs this program as a fleet.
 func startFleet(ctx context.Context, meters, dead int) (*fleet, error) {
+	return startSelf(ctx, "-fleet", strconv.Itoa(meters), "-dead", strconv.Itoa(dead))
+}
+
+// startSelf runs this program as meters; the words of its first line are the ports.
+func startSelf(ctx context.Context, flags ...string) (*fleet, error) {
 	program, err := os.Executable()
 	if err != nil {
 		return nil, err
 	}
-	f := &fleet{command: exec.CommandContext(ctx, program, "-fleet", strconv.Itoa(meters), "-dead", strconv.Itoa(dead))}
+	f := &fleet{command: exec.CommandContext(ctx, program, flags...)}
 	f.command.Stderr = os.Stderr
 	out, err := f.command.StdoutPipe()
 	if err != nil {
@@ -100,7 +105,7 @@ func startFleet(ctx context.Context, meters, dead int) (*fleet, error) {
 	}
 	line, err := bufio.NewReader(out).ReadString('\n')
 	if err != nil {
-		return nil, errors.Join(fmt.Errorf("fleet: %w", err), f.stop())
+		return nil, errors.Join(fmt.Errorf("%s: %w", strings.Join(flags, " "), err), f.stop())
 	}
 	f.ports = strings.Fields(line)
 	return f, nil

@@ -20,7 +20,7 @@ import (
 
 const (
 	// benchTimeout is for everything.
-	benchTimeout = 10 * time.Minute
+	benchTimeout = 20 * time.Minute
 	// repetitions is of how many measurements of a time the median is shown.
 	repetitions = 5
 )
@@ -64,7 +64,7 @@ type group struct {
 func groups() []group {
 	return []group{
 		{"codec", benchmarks}, {"getlist", getList}, {"trips", roundTrips}, {"steady", steady}, {"paced", paced}, {"objects", objectLists}, {"names", shortNames},
-		{"start", startTimes}, {"memory", memory}, {"size", size}, {"load", manyMeters}, {"cost", pollCost}, {"push", pushes}, {"secure", secured},
+		{"start", startTimes}, {"memory", memory}, {"size", size}, {"load", manyMeters}, {"cost", pollCost}, {"push", pushes}, {"secure", secured}, {"profile", profiles},
 	}
 }
 
@@ -72,11 +72,20 @@ func main() {
 	binary := flag.String("binary", "bin/telegraf-dlms", "our program")
 	meters := flag.Int("fleet", 0, "play so many meters instead, until standard input ends")
 	dead := flag.Int("dead", 0, "one in so many of them is silent")
-	only := flag.String("only", "", "one group of figures: codec, getlist, trips, steady, paced, objects, names, start, memory, size, load, cost, push, secure")
+	rows := flag.Int("rows", 0, "play a meter with so many rows in its load profile instead, until standard input ends")
+	framing := flag.String("framing", "hdlc", "of that meter")
+	only := flag.String("only", "", "one group of figures: codec, getlist, trips, steady, paced, objects, names, start, memory, size, load, cost, push, secure, profile")
 	flag.Parse()
 	if *meters > 0 {
 		if err := serveFleet(*meters, *dead); err != nil {
 			fmt.Fprintln(os.Stderr, "fleet:", err)
+			os.Exit(1)
+		}
+		return
+	}
+	if *rows > 0 {
+		if err := serveRows(*rows, *framing); err != nil {
+			fmt.Fprintln(os.Stderr, "meter:", err)
 			os.Exit(1)
 		}
 		return

@@ -12,7 +12,6 @@ import (
 	"os/exec"
 	"path/filepath"
 	"slices"
-	"strconv"
 	"strings"
 	"time"
 
@@ -220,17 +219,7 @@ func watch(out io.Reader, pid, polls int) (float64, error) {
 	if err := lines.Err(); err != nil {
 		return 0, err
 	}
-	status, err := os.ReadFile(fmt.Sprintf("/proc/%d/status", pid))
-	if err != nil {
-		return 0, err
-	}
-	_, rest, ok := strings.Cut(string(status), "VmHWM:")
-	fields := strings.Fields(rest)
-	if !ok || len(fields) == 0 {
-		return 0, errors.New("no VmHWM in /proc")
-	}
-	kib, err := strconv.ParseFloat(fields[0], 64)
-	return kib / 1024, err
+	return highWater(pid)
 }
 
 // size is that of the binary as built.

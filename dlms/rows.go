@@ -73,6 +73,7 @@ type rowCutter struct {
 	begun bool   // the head of the array has been read
 	count int    // elements announced
 	given int    // elements given to row
+	usual int    // octets of the last of them, at most limit
 	mine  error  // what row returned
 
 	compact  bool // a compact-array: it announces octets, not elements
@@ -98,7 +99,7 @@ func (r *rowCutter) take(raw []byte, last bool) error {
 	if len(b) < r.try && !last {
 		return nil
 	}
-	rest, err := r.cut(b)
+	rest, err := r.cut(b, last)
 	switch {
 	case r.mine != nil:
 		return r.mine // whatever it wraps
@@ -138,8 +139,10 @@ func (r *rowCutter) tooShort(rest int) error {
 }
 
 // cut gives the whole elements at the front of b to row and returns the rest.
-// The error is errMore if there are elements to come.
-func (r *rowCutter) cut(b []byte) ([]byte, error) {
+// The error is errMore if there are elements to come. A rest that is shorter
+// than the row before it waits for the next piece untried: nearly always it is
+// the begin of a row, and to be told so costs an error for each block.
+func (r *rowCutter) cut(b []byte, last bool) ([]byte, error) {
 	if !r.begun {
 		rest, err := r.head(b)
 		if err != nil {
@@ -148,13 +151,14 @@ func (r *rowCutter) cut(b []byte) ([]byte, error) {
 		b = rest
 	}
 	for r.given < r.count || r.left > 0 {
-		if len(b) == 0 {
+		if len(b) == 0 || !last && len(b) < r.usual {
 			return b, errMore
 		}
 		d, rest, err := r.next(b)
 		if err != nil {
 			return b, err
 		}
+		r.usual = min(len(b)-len(rest), r.limit)
 		b = rest
 		r.given++
 		if err := r.c.tooDeep(r.op, d); err != nil {

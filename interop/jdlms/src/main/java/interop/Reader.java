@@ -21,8 +21,8 @@ import org.openmuc.jdlms.datatypes.CosemDateTime;
 import org.openmuc.jdlms.datatypes.DataObject;
 
 /**
- * Reads a range of a load profile, again and again, and prints what it took. The arguments are port, framing, the two ends in
- * Unix seconds, and how often it is read. One line for each: rows, sum of all numbers, nanoseconds of time and of this process.
+ * Reads a range of a load profile, again and again, and prints what it took. The arguments are host, port, framing, the two
+ * ends in Unix seconds, and how often it is read. One line for each: rows, sum of all numbers, nanoseconds of time and of this process.
  */
 public final class Reader {
     private static final int PROFILE = 7;
@@ -35,9 +35,9 @@ public final class Reader {
     }
 
     public static void main(String[] args) throws IOException {
-        TcpConnectionBuilder builder = new TcpConnectionBuilder(InetAddress.getLoopbackAddress()).setPort(Integer.parseInt(args[0]))
+        TcpConnectionBuilder builder = new TcpConnectionBuilder(InetAddress.getByName(args[0])).setPort(Integer.parseInt(args[1]))
             .setClientId(16).setLogicalDeviceId(1);
-        if ("hdlc".equals(args[1])) {
+        if ("hdlc".equals(args[2])) {
             builder.useHdlc();
             builder.setHdlcMaxInformationLength(1024);
         } else {
@@ -45,11 +45,11 @@ public final class Reader {
         }
         DataObject clock = DataObject.newStructureData(DataObject.newUInteger16Data(CLOCK), DataObject.newOctetStringData(CLOCK_NAME),
             DataObject.newInteger8Data((byte) 2), DataObject.newUInteger16Data(0));
-        DataObject range = DataObject.newStructureData(clock, time(args[2]), time(args[3]), DataObject.newArrayData(List.of()));
+        DataObject range = DataObject.newStructureData(clock, time(args[3]), time(args[4]), DataObject.newArrayData(List.of()));
         AttributeAddress buffer = new AttributeAddress(PROFILE, new ObisCode(1, 0, 99, 1, 0, 255), 2, new SelectiveAccessDescription(RANGE, range));
         OperatingSystemMXBean process = ManagementFactory.getPlatformMXBean(OperatingSystemMXBean.class);
         try (DlmsConnection connection = builder.build()) {
-            for (int i = 0; i < Integer.parseInt(args[4]); i++) {
+            for (int i = 0; i < Integer.parseInt(args[5]); i++) {
                 long began = System.nanoTime();
                 long used = process.getProcessCpuTime();
                 GetResult result = connection.get(buffer);
