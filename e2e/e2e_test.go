@@ -22,21 +22,8 @@ import (
 )
 
 func TestTelegraf(t *testing.T) {
-	deadline, ok := t.Deadline()
-	if !ok {
-		deadline = time.Now().Add(10 * time.Minute)
-	}
-	ctx, cancel := context.WithDeadline(context.Background(), deadline.Add(-time.Minute))
-	t.Cleanup(cancel)
-	root, err := peer.Root()
-	require.NoError(t, err)
-	s := &suite{
-		ctx:      ctx,
-		root:     root,
-		telegraf: filepath.Join(root, ".tools", "telegraf"),
-		plugin:   filepath.Join(root, "bin", "telegraf-dlms"),
-		db:       startInflux(ctx, t),
-	}
+	t.Parallel()
+	s := startSuite(t)
 	// A group, so that InfluxDB outlives the tests that run in parallel.
 	t.Run("with", func(t *testing.T) {
 		for name, test := range map[string]func(*testing.T, *suite){

@@ -28,6 +28,26 @@ type suite struct {
 	db       influx
 }
 
+// startSuite starts an InfluxDB for the tests within t.
+func startSuite(t *testing.T) *suite {
+	t.Helper()
+	deadline, ok := t.Deadline()
+	if !ok {
+		deadline = time.Now().Add(10 * time.Minute)
+	}
+	ctx, cancel := context.WithDeadline(context.Background(), deadline.Add(-time.Minute))
+	t.Cleanup(cancel)
+	root, err := peer.Root()
+	require.NoError(t, err)
+	return &suite{
+		ctx:      ctx,
+		root:     root,
+		telegraf: filepath.Join(root, ".tools", "telegraf"),
+		plugin:   filepath.Join(root, "bin", "telegraf-dlms"),
+		db:       startInflux(ctx, t),
+	}
+}
+
 // telegraf is a running Telegraf with our plugin under inputs.execd.
 type telegraf struct {
 	command *exec.Cmd
@@ -44,6 +64,7 @@ type setup struct {
 	plugin    string   // the plugin's own file
 	processor []string // command of a processors.execd, to which the plugin's file is passed; nil: none
 	file      string   // that gets all metrics besides InfluxDB; empty: none
+	usual     bool     // Telegraf's own defaults: a flush each 10 s, a buffer of 10,000 metrics
 }
 
 // startTelegraf writes the files and starts it; the test's end stops it, if nothing has before.
@@ -57,10 +78,11 @@ func (s *suite) startTelegraf(t *testing.T, c setup) *telegraf {
 	for i := range command {
 		command[i] = strconv.Quote(command[i])
 	}
-	conf := fmt.Sprintf(`[agent]
-  interval = "1s"
-  flush_interval = "500ms"
-  omit_hostname = true
+	quick := "  interval = \"1s\"\n  flush_interval = \"500ms\"\n"
+	if c.usual {
+		quick = ""
+	}
+	conf := "[agent]\n" + quick + fmt.Sprintf(`  omit_hostname = true
 [[inputs.execd]]
   command = [%s]
   signal = %q

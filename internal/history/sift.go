@@ -51,6 +51,8 @@ type Sift[R any] struct {
 	Pass func(at time.Time, r R)
 	// Order is that of the answers. The first one that shows it sets it.
 	Order Order
+	// Supposed is the order while none was seen: of rows of one time alone none is.
+	Supposed Order
 	// Period between two rows; 0: there is none, and no gaps.
 	Period time.Duration
 	// Gaps is how many rows are missing between those that were passed on and the ones before.
@@ -80,7 +82,7 @@ type passing[R any] struct {
 
 // Begin begins an answer, which goes on from a position.
 func (s *Sift[R]) Begin(from Position) {
-	*s = Sift[R]{Pass: s.Pass, Order: s.Order, Period: s.Period, Gaps: s.Gaps, from: from,
+	*s = Sift[R]{Pass: s.Pass, Order: s.Order, Supposed: s.Supposed, Period: s.Period, Gaps: s.Gaps, from: from,
 		before: from.Anchor.Time, counts: map[time.Time]int{}, recent: s.recent[:0], held: s.held[:0], stack: s.stack[:0]}
 }
 
@@ -149,7 +151,11 @@ func (s *Sift[R]) drain() {
 	if s.Order == OrderUnknown {
 		s.Order = orderOf(s.stack)
 	}
-	switch s.Order {
+	order := s.Order
+	if order == OrderUnknown {
+		order = s.Supposed
+	}
+	switch order {
 	case NewestFirst:
 		slices.Reverse(s.stack)
 	case OrderOfValues:
@@ -160,7 +166,7 @@ func (s *Sift[R]) drain() {
 	for _, r := range s.stack {
 		s.take(r)
 	}
-	if had && s.Order == NewestFirst {
+	if had && order == NewestFirst {
 		s.last = newest // the rows of this part are older
 	}
 	clear(s.stack)

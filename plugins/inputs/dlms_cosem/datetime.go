@@ -140,11 +140,13 @@ func errUnspecified(text string) error {
 	return fmt.Errorf("%s is no instant: parts of it are not specified", text)
 }
 
-// stampable returns an error for a time that cannot be a metric's: those count
-// nanoseconds since 1970 in 64 bits.
+// The years that a metric can have: it counts nanoseconds since 1970 in 64 bits.
+const firstYear, lastYear = 1970, 2261
+
+// stampable returns an error for a time that cannot be a metric's.
 func stampable(t time.Time, text string) error {
-	if y := t.UTC().Year(); y < 1970 || y > 2261 {
-		return fmt.Errorf("%s cannot be the time of a metric: the years 1970 to 2261 can", text)
+	if y := t.UTC().Year(); y < firstYear || y > lastYear {
+		return fmt.Errorf("%s cannot be the time of a metric: the years %d to %d can", text, firstYear, lastYear)
 	}
 	return nil
 }

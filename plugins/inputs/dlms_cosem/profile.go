@@ -147,6 +147,12 @@ func buildProfiles(sc scope, own *Request, known []Item, events map[string]map[s
 	return list
 }
 
+// eventText is what the code of an event means, by the preset.
+func (p *profile) eventText(code float64) (text string, known bool) {
+	text, known = p.events[formatNumber(code)]
+	return cleanText(text), known
+}
+
 // ofProfile is the request of one profile: it has no items, and runs for itself,
 // so that what is read for long is not in the way of what is live.
 func (r *request) ofProfile(p *profile) *request {

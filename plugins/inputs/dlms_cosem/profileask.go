@@ -62,7 +62,7 @@ func (s *session) climbDown(ctx context.Context, q *query) (*answer, error) {
 		default:
 		}
 		s.l.d.Log.Debugf("%s: Profile %q cannot be gone on with %s now: %v", s.r.where(s.st.device), h.p.name, rec.Rung, a.err)
-		start = 0
+		start, rec.Ends, s.oriented = 0, 0, false
 	}
 	candidate, empty := -1, -1
 	var refusal error
@@ -161,8 +161,26 @@ func (s *session) mayBeEmpty(q *query) bool {
 // nothing is the answer of a range without rows.
 func (s *session) nothing(q *query) *answer {
 	k := &handover{s: s, h: s.st.history, t: q.target}
-	k.finish(history.Position{Anchor: q.target.pos.Anchor, Covered: q.to})
+	anchor := q.target.pos.Anchor
+	k.finish(context.Background(), history.Position{Anchor: anchor, Covered: q.covered(anchor)})
 	return &answer{handed: true}
+}
+
+// lateRows is by how much a row may turn up later than its time says.
+const lateRows = time.Minute
+
+// covered is up to where an answer has told everything. It stays behind as long as no row is known, behind which others
+// are new whatever their time: one that turns up late would be taken for an old one.
+func (q *query) covered(anchor history.Mark) time.Time {
+	late := q.to.Add(-lateRows)
+	switch before := q.target.pos.Covered; {
+	case anchor.Known() || !q.final:
+		return q.to
+	case late.Before(before):
+		return before
+	default:
+		return late
+	}
 }
 
 // ask asks by one rung, and takes what comes.
@@ -206,7 +224,9 @@ func (s *session) take(ctx context.Context, sel *cosem.Selection, q *query, rung
 	accept := q.accept || rung == history.Whole
 	sift := &history.Sift[[]profileValue]{Order: h.record.Facts.Order, Period: h.layout.period}
 	k := &handover{s: s, h: h, t: q.target, sift: sift, tags: s.profileTags()}
-	sift.Pass = k.pass
+	if sift.Pass = k.pass; h.record.Facts.LIFO {
+		sift.Supposed = history.NewestFirst
+	}
 	sift.Begin(q.target.pos)
 	x := s.profileReader(h)
 	h.beginRows()
@@ -214,7 +234,8 @@ func (s *session) take(ctx context.Context, sel *cosem.Selection, q *query, rung
 	if s.entries >= 0 {
 		most = int(s.entries) + slackRows
 	}
-	ctx, renew, end := s.patience(ctx)
+	run := ctx
+	ctx, renew, pause, end := s.patience(ctx)
 	defer end()
 	at := cosem.Attribute{Class: cosem.ProfileGeneric, Instance: h.p.obis, ID: 2}
 	err := s.as.GetRows(ctx, at, sel, func(d axdr.Data) error {
@@ -238,8 +259,9 @@ func (s *session) take(ctx context.Context, sel *cosem.Selection, q *query, rung
 		}
 		sift.Row(row)
 		if len(k.list) >= groupRows && (accept || sift.Found()) {
-			k.finish(sift.Position(time.Time{}))
-			return s.pace(ctx)
+			pause() // to wait here is not the meter's doing
+			k.finish(run, sift.Position(time.Time{}))
+			renew()
 		}
 		return k.err
 	})
@@ -256,13 +278,14 @@ func (s *session) take(ctx context.Context, sel *cosem.Selection, q *query, rung
 	}
 	a.err = err
 	if a.handed = accept || sift.Found() && a.inside > 0; a.handed {
-		covered := q.to
+		covered := q.covered(sift.Position(q.to).Anchor)
 		if a.more || !q.final && rung == history.ByEntry {
 			covered = time.Time{}
 		}
 		before := q.target.pos
 		k.order()
-		k.finish(sift.Position(covered))
+		pause()
+		k.finish(run, sift.Position(covered))
 		a.passed, s.o.gaps = k.n, s.o.gaps+sift.Gaps
 		if a.more && q.target.pos == before {
 			a.err = fmt.Errorf("%w: %s came, and nothing can be gone on from", errBroken, counted(a.rows, "row"))
@@ -286,25 +309,9 @@ func (s *session) holdBack(err error) {
 }
 
 // patience limits an answer by what comes of it: it may take long, but not stop.
-func (s *session) patience(ctx context.Context) (limited context.Context, renew, end func()) {
+func (s *session) patience(ctx context.Context) (limited context.Context, renew, pause, end func()) {
 	limited, cancel := context.WithCancelCause(ctx)
 	limit := s.r.timeout
 	timer := time.AfterFunc(limit, func() { cancel(&budgetError{limit: limit.String(), err: context.DeadlineExceeded}) })
-	return limited, func() { timer.Reset(limit) }, func() { timer.Stop(); cancel(nil) }
-}
-
-// pace waits until more lines may be handed over, in the middle of an answer.
-func (s *session) pace(ctx context.Context) error {
-	wait := time.Until(s.st.history.ready) - time.Second
-	if wait <= 0 {
-		return nil
-	}
-	timer := time.NewTimer(wait)
-	defer timer.Stop()
-	select {
-	case <-ctx.Done():
-		return context.Cause(ctx)
-	case <-timer.C:
-		return nil
-	}
+	return limited, func() { timer.Reset(limit) }, func() { timer.Stop() }, func() { timer.Stop(); cancel(nil) }
 }

@@ -16,25 +16,35 @@ import (
 
 // target is what a chunk is read for: what is new, or a range again.
 type target struct {
-	pos    history.Position
-	end    time.Time // rows behind it do not matter; zero: all do
-	live   bool      // the position is that of the profile
-	lowest time.Time // rows may be as old as that, though they are new; zero: they are not
+	pos  history.Position
+	end  time.Time // rows behind it do not matter; zero: all do
+	live bool      // the position is that of the profile
 }
+
+// mostStuck is how many answers in a row may lead nowhere.
+const mostStuck = 32
 
 // catchUp reads chunk by chunk, until all is read or others want the link.
 func (s *session) catchUp(ctx context.Context) error {
 	h := s.st.history
 	h.live, h.refused = nil, false
+	stuck := 0
 	for caughtUp := false; ; {
 		t := s.nextTarget(caughtUp)
 		if t == nil {
 			return nil
 		}
+		before := t.pos
 		done, err := s.chunk(ctx, t)
 		s.keepProfile()
 		if err != nil {
 			return err
+		}
+		if stuck++; done || t.pos != before {
+			stuck = 0
+		}
+		if stuck > mostStuck {
+			return fmt.Errorf("nothing of it can be gone on with: %d requests in a row brought no new row", stuck)
 		}
 		switch {
 		case !done:
@@ -72,24 +82,19 @@ func (s *session) nextTarget(caughtUp bool) *target {
 			return h.live
 		}
 		t := &target{pos: h.position(), live: true}
-		if t.pos.Covered.IsZero() {
+		if t.pos.Covered.IsZero() { // kept from now on: what lies in lookback at first does not fall out of it while nothing can be written
 			t.pos = history.Position{Covered: now.Add(-h.p.lookback)}
+			h.record.Position, h.dirty = t.pos, true
 		}
 		if oldest := now.Add(-h.p.maxAge); h.p.maxAge > 0 && t.pos.Covered.Before(oldest) {
 			t.pos = history.Position{Covered: oldest}
 		}
-		s.setBack(t, now)
+		s.setBack(t)
 		h.live = t
 		return t
 	}
 	s.planReread(now)
 	rec := &h.record
-	for _, span := range h.asked {
-		if len(rec.Resend) < mostResends {
-			rec.Resend, h.dirty = append(rec.Resend, span), true
-		}
-	}
-	h.asked = nil
 	if len(rec.Resend) == 0 {
 		return nil
 	}
@@ -115,24 +120,33 @@ func (s *session) planReread(now time.Time) {
 }
 
 // setBack looks whether the meter's clock was set back since it was looked at
-// last: rows may have any time from then on, less that. The anchor tells which
-// are new as long as it is in the answer; after a long way back all are read
-// once more, which changes nothing in a database.
-func (s *session) setBack(t *target, now time.Time) {
+// last, so far that what is new may have times before the last known row. Then
+// all is read once more from there on, which changes nothing in a database; what
+// was captured before, under times that are still to come, is read beside it.
+func (s *session) setBack(t *target) {
 	h := s.st.history
 	rec := &h.record
 	if s.offset == nil || rec.Offset == nil || *s.offset >= *rec.Offset {
 		return
 	}
-	lowest := rec.At.Add(*s.offset).Add(-h.layout.period)
-	switch {
-	case !lowest.Before(earlier(t.pos.Anchor.Time, t.pos.Covered)):
-	case h.layout.period > 0 && t.pos.Covered.Sub(lowest) < time.Duration(h.chunks.Rows(h.p.rate))*h.layout.period:
-		t.lowest = lowest
-	default:
-		s.l.d.Log.Infof("%s: The meter's clock was set back: profile %q is read once more from %s on", s.r.where(s.st.device), h.p.name, lowest.Format(time.RFC3339))
-		t.pos = history.Position{Covered: lowest}
+	lowest, latest := rec.At.Add(*s.offset), time.Now().Add(*rec.Offset)
+	if !lowest.Before(t.begin(h.layout.period)) {
+		return
 	}
+	s.l.d.Log.Infof("%s: The meter's clock was set back: profile %q is read once more from %s on", s.r.where(s.st.device), h.p.name, lowest.Format(time.RFC3339))
+	if t.pos.Covered.Before(latest) && len(rec.Resend) < mostResends {
+		rec.Resend = append(rec.Resend, profileSpan{From: t.pos.Covered.Add(1), To: latest})
+	}
+	t.pos = history.Position{Covered: lowest.Add(-h.layout.period)}
+	rec.Position, h.cursor, h.dirty = t.pos, nil, true
+	offset := *s.offset
+	rec.Offset, rec.At = &offset, time.Now()
+}
+
+// begin is from where on rows are asked for: a period before the last known one,
+// for whom there is one.
+func (t *target) begin(period time.Duration) time.Time {
+	return earlier(t.pos.Anchor.Time, t.pos.Covered).Add(-max(period, 2*time.Second)) // clocks are not read more exactly
 }
 
 func earlier(a, b time.Time) time.Time {
@@ -153,13 +167,10 @@ func (s *session) chunk(ctx context.Context, t *target) (done bool, err error) {
 	}
 	now, host := s.meterNow(), time.Now()
 	limit := now
-	if !t.end.IsZero() && t.end.Before(now) {
+	if !t.end.IsZero() && (t.end.Before(now) || t == h.again) { // rows captured before the clock was set back have times to come
 		limit = t.end
 	}
-	q := query{target: t, from: earlier(t.pos.Anchor.Time, t.pos.Covered).Add(-h.layout.period), to: limit, final: true}
-	if t.lowest.Before(q.from) && !t.lowest.IsZero() {
-		q.from = t.lowest
-	}
+	q := query{target: t, from: t.begin(h.layout.period), to: limit, final: true}
 	if next := t.pos.Covered.Add(h.chunks.Span(h.layout.period, h.p.rate)); next.Before(limit) {
 		q.to, q.final = next, false
 	}
@@ -251,13 +262,13 @@ func (k *handover) pass(at time.Time, cells []profileValue) {
 }
 
 // finish hands over what was taken so far, and what it means for the position.
-func (k *handover) finish(pos history.Position) {
-	h, t, n := k.h, k.t, len(k.list)
-	t.pos = pos
+// It waits as the rate demands: an answer has no more rows than may go out in a
+// second, but for a whole buffer.
+func (k *handover) finish(ctx context.Context, pos history.Position) {
+	h, t := k.h, k.t
 	apply := func(*profileRecord) {}
 	switch {
 	case t.live:
-		h.cursor = &pos
 		apply = func(rec *profileRecord) { rec.Position = pos }
 	case t == h.again:
 		apply = func(rec *profileRecord) {
@@ -267,19 +278,54 @@ func (k *handover) finish(pos history.Position) {
 		}
 	default:
 	}
-	for len(k.list) > groupRows {
-		h.hand(k.list[:groupRows], func(*profileRecord) {})
-		k.list = k.list[groupRows:]
+	group, interval := h.p.groups()
+	handed := len(k.list) > 0
+	for len(k.list) > 0 {
+		if k.err = waitUntil(ctx, h.ready); k.err != nil {
+			return
+		}
+		n := min(group, len(k.list))
+		if n == len(k.list) {
+			h.hand(k.list, apply)
+		} else {
+			h.hand(k.list[:n], func(*profileRecord) {})
+		}
+		k.list = k.list[n:]
+		h.ready = time.Now().Add(interval)
+		if h.settle(); h.refused {
+			k.err = errNotWritten
+			return
+		}
 	}
-	h.hand(k.list, apply)
-	k.list = nil
-	if now := time.Now(); h.ready.Before(now) {
-		h.ready = now
+	if !handed {
+		h.hand(nil, apply)
 	}
-	h.ready = h.ready.Add(time.Duration(n) * time.Second / time.Duration(h.p.rate))
+	if t.pos = pos; t.live {
+		h.cursor = &pos
+	}
 	k.s.keepProfile()
-	if h.refused {
-		k.err = errNotWritten
+}
+
+// groups is how many rows are handed over together, and how long it is until the
+// next ones, so that in no second there are more than the rate.
+func (p *profile) groups() (rows int, interval time.Duration) {
+	rows = min(groupRows, max(1, p.rate/4))
+	return rows, (time.Second + time.Duration(p.rate/rows) - 1) / time.Duration(p.rate/rows)
+}
+
+// waitUntil waits for a time.
+func waitUntil(ctx context.Context, t time.Time) error {
+	wait := time.Until(t)
+	if wait <= 0 {
+		return ctx.Err()
+	}
+	timer := time.NewTimer(wait)
+	defer timer.Stop()
+	select {
+	case <-ctx.Done():
+		return context.Cause(ctx)
+	case <-timer.C:
+		return nil
 	}
 }
 

@@ -47,7 +47,7 @@ func (s *session) compactData(ctx context.Context, t *target) error {
 	k.sift.Row(r)
 	k.sift.End()
 	s.o.rows += k.n
-	k.finish(k.sift.Position(time.Time{}))
+	k.finish(ctx, k.sift.Position(time.Time{}))
 	return k.err
 }
 

@@ -62,6 +62,9 @@ func (s *session) askEntries(ctx context.Context, q *query) *answer {
 		}
 	}
 	rows := int64(h.chunks.Rows(h.p.rate))
+	if q.target.pos.Anchor.Known() {
+		rows++ // that one is not new
+	}
 	first, guessed := s.guessEntry(q)
 	for {
 		if first < 0 {
@@ -92,7 +95,7 @@ func (s *session) askEntries(ctx context.Context, q *query) *answer {
 			guessed, first = false, -1
 			continue
 		}
-		if a.err == nil {
+		if a.err == nil && a.handed {
 			q.final, q.to = part.final, part.to
 			if !part.final {
 				q.to = q.target.pos.Covered
@@ -122,7 +125,7 @@ func (s *session) guessEntry(q *query) (n int64, guessed bool) {
 	switch {
 	case s.nextOf == q.target && s.nextEntry >= 0:
 		return s.nextEntry, true
-	case !q.target.live || !anchor.Known() || rec.Entry == 0 || int64(rec.Entry) > s.entries || !q.target.lowest.IsZero():
+	case !q.target.live || !anchor.Known() || rec.Entry == 0 || int64(rec.Entry) > s.entries:
 		return -1, false
 	case int64(rec.Entries) == s.entries && period > 0:
 		return max(0, s.entries-2-int64(s.meterNow().Sub(anchor.Time)/period)), true
@@ -131,19 +134,35 @@ func (s *session) guessEntry(q *query) (n int64, guessed bool) {
 	}
 }
 
-// orient finds out which end of the buffer is the older one.
+// orient finds out which end of the buffer is the older one, by neighbours at
+// several places: at one of them the clock may have been set back.
 func (s *session) orient(ctx context.Context) error {
+	rec := &s.st.history.record
+	if rec.Ends != 0 {
+		s.newestFirst, s.oriented = rec.Ends < 0, true
+		return nil
+	}
 	s.newestFirst = false
-	a, okA, err := s.entryTime(ctx, 0)
-	if err != nil {
-		return err
+	places := [][2]int64{{0, s.entries - 1}}
+	if n := s.entries; n > 3 {
+		places = [][2]int64{{0, 1}, {n / 2, n/2 + 1}, {n - 2, n - 1}}
 	}
-	b, okB, err := s.entryTime(ctx, s.entries-1)
-	if err != nil {
-		return err
+	ends := int8(0)
+	for _, p := range places {
+		a, okA, err := s.entryTime(ctx, p[0])
+		if err != nil {
+			return err
+		}
+		b, okB, err := s.entryTime(ctx, p[1])
+		if err != nil {
+			return err
+		}
+		if okA && okB {
+			ends += int8(b.Compare(a))
+		}
 	}
-	s.newestFirst = okA && okB && b.Before(a)
-	s.oriented = true
+	s.newestFirst, s.oriented = ends < 0 || ends == 0 && rec.Facts.LIFO, true
+	s.st.history.note(func(rec *profileRecord) { rec.Ends = ends })
 	return nil
 }
 

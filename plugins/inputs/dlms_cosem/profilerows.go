@@ -66,8 +66,8 @@ func (x *profileReader) row(d axdr.Data) (r history.Row[[]profileValue], err err
 		c := &l.columns[i]
 		r.Of[i].field = c.field
 		r.Of[i].v, r.Of[i].got = x.value(c, cells[c.at])
-		if text, known := x.h.p.events[formatNumber(r.Of[i].v.number)]; c.event && r.Of[i].got && known && !r.Of[i].v.hasText {
-			r.Of[i].v.text, r.Of[i].v.hasText = text, true
+		if c.event && r.Of[i].got && !r.Of[i].v.hasText {
+			r.Of[i].v.text, r.Of[i].v.hasText = x.h.p.eventText(r.Of[i].v.number)
 		}
 	}
 	return r, nil
@@ -110,30 +110,26 @@ func (x *profileReader) value(c *column, cell axdr.Data) (value, bool) {
 	}
 }
 
-// stamp is the time of a row.
-func (x *profileReader) stamp(cell axdr.Data) (history.Stamp, error) {
-	if n, ok := cell.Int64(); ok {
-		s := history.Stamp{At: time.Unix(n, 0).UTC()}
-		return s, x.stampable(s.At, s.At.Format(time.RFC3339))
-	}
-	t, ok := cell.DateTime()
+// stamp is the time of a row. It is the errors that are put into words.
+func (x *profileReader) stamp(cell axdr.Data) (s history.Stamp, err error) {
+	t, isTime := cell.DateTime()
+	n, isCount := cell.Int64()
+	ok := isCount
 	switch {
-	case !ok && isNull(cell):
-		return history.Stamp{}, fmt.Errorf("a row without time, and nothing to derive it from: it is held back")
-	case !ok:
-		return history.Stamp{}, fmt.Errorf("the time of a row is %s: a date-time was expected; it is held back", shorten(cell.String(), 80))
+	case isCount:
+		s.At = time.Unix(n, 0).UTC()
+	case isTime:
+		s, ok = history.StampOf(x.zone.normal(t, x.now), x.zone.location)
+	case isNull(cell):
+		return s, errors.New("a row has no time, and there is nothing to derive it from")
+	default:
+		return s, fmt.Errorf("the time of a row is %s: a date-time was expected", shorten(cell.String(), 80))
 	}
-	t = x.zone.normal(t, x.now)
-	s, ok := history.StampOf(t, x.zone.location)
 	if !ok {
-		return s, fmt.Errorf("the time of a row, %s, is no instant: parts of it are not specified; it is held back", cleanText(t.String()))
+		return s, fmt.Errorf("the time of a row, %s, is no instant: parts of it are not specified", cleanText(t.String()))
 	}
-	return s, x.stampable(s.At, cleanText(t.String()))
-}
-
-func (x *profileReader) stampable(at time.Time, text string) error {
-	if err := stampable(at, text); err != nil {
-		return fmt.Errorf("a row is held back: %w", err)
+	if y := s.At.UTC().Year(); y < firstYear || y > lastYear {
+		return s, stampable(s.At, s.At.UTC().Format(time.RFC3339))
 	}
-	return nil
+	return s, nil
 }

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 	"time"
 
 	"github.com/telegraf-dlms/telegraf-dlms/dlms/axdr"
@@ -33,7 +34,8 @@ func (e *historyError) Unwrap() error { return e.err }
 // profile says of itself.
 type profileAsked struct {
 	captured, period, order, sort, entries, clock axdr.Data
-	template, templateID                          axdr.Data // of compact data
+	template, templateID                          axdr.Data                         // of compact data
+	scalers                                       map[cosem.Attribute]scalerReading // one that is known, to see whether it has changed
 	class                                         cosem.ClassID
 	capturedErr                                   error // why there is no captured
 }
@@ -44,6 +46,12 @@ func (s *session) readProfile(ctx context.Context) error {
 	if err := h.load(s.l.d.kept, h.p.key(s.r, s.st.device)); err != nil {
 		s.l.d.Log.Warnf("%s: The position in profile %q cannot be used: %v; it is read from lookback on", s.r.where(s.st.device), h.p.name, err)
 	}
+	for _, span := range h.asked {
+		if len(h.record.Resend) < mostResends {
+			h.record.Resend, h.dirty = append(h.record.Resend, span), true
+		}
+	}
+	h.asked = nil
 	s.keepProfile()
 	s.withheld = map[string]error{}
 	err := s.budget(ctx, func(ctx context.Context) error { return s.beginProfile(ctx) })
@@ -120,7 +128,7 @@ func (s *session) beginProfile(ctx context.Context) error {
 	if err := s.takeFacts(&a); err != nil {
 		return err
 	}
-	if err := s.columnScalers(ctx); err != nil {
+	if err := s.columnScalers(ctx, &a); err != nil {
 		return err
 	}
 	s.takeClock(&a)
@@ -139,6 +147,8 @@ func (s *session) askProfile(ctx context.Context, a *profileAsked) error {
 		at   cosem.Attribute
 		to   *axdr.Data
 		name *identity
+
+		scaler bool
 	}
 	list := []place{{at: of(3), to: &a.captured}}
 	if s.fresh && s.memory().tells(nameAttribute()) {
@@ -158,6 +168,10 @@ func (s *session) askProfile(ctx context.Context, a *profileAsked) error {
 			list = append(list, place{at: of(5), to: &a.order}, place{at: of(6), to: &a.sort})
 		}
 	}
+	a.scalers = map[cosem.Attribute]scalerReading{}
+	if at, ok := s.columnScaler(); ok {
+		list = append(list, place{at: at, scaler: true})
+	}
 	ats := make([]cosem.Attribute, len(list))
 	for i := range list {
 		ats[i] = list[i].at
@@ -169,6 +183,8 @@ func (s *session) askProfile(ctx context.Context, a *profileAsked) error {
 		switch p := &list[i]; {
 		case p.name != nil:
 			p.name.take(d, err)
+		case p.scaler:
+			a.scalers[p.at] = parseScaler(d, err)
 		case err == nil:
 			*p.to = d.Clone()
 		case p.to == &a.captured:
@@ -234,6 +250,8 @@ func (s *session) takeFacts(a *profileAsked) error {
 			s.r.where(s.st.device), h.p.name, len(h.layout.objects))
 		before := h.record.Facts
 		h.record.Before, h.before = &before, nil
+		clear(a.scalers) // it may be that of a column that is not there any more
+		s.forgetColumns()
 		f.Order, f.Sort = history.OrderUnknown, a.sort
 	}
 	h.record.Facts = f
@@ -245,32 +263,67 @@ func (s *session) takeFacts(a *profileAsked) error {
 	s.entries, s.oriented, s.nextOf = -1, false, nil
 	if known && entries >= 0 && entries < 1<<32 {
 		s.entries = entries
+		s.lookCleared(changed)
 	}
 	return nil
 }
 
-// columnScalers reads scalers and units of the columns that are not known, and
-// one that is, to see whether it has changed.
-func (s *session) columnScalers(ctx context.Context) error {
+// lookCleared looks whether the profile has fewer rows than before: who clears it
+// may have configured the meter anew.
+func (s *session) lookCleared(changed bool) {
+	h := s.st.history
+	if before := h.record.Held; s.entries < before && !changed {
+		s.l.d.Log.Infof("%s: Profile %q was cleared: it has %d rows, it had %d; scalers and units are read anew", s.r.where(s.st.device), h.p.name, s.entries, before)
+		s.forgetColumns()
+	}
+	if held := s.entries; held != h.record.Held {
+		h.note(func(rec *profileRecord) { rec.Held = held })
+		h.record.Held = held
+	}
+}
+
+// forgetColumns has the scalers and units of the columns read anew. Those of
+// columns that the profile had are needed for its older rows.
+func (s *session) forgetColumns() {
+	m := s.memory()
+	for _, it := range s.st.history.layout.items {
+		if at, ok := it.scalerAttribute(it.class); ok {
+			delete(m.Scalers, attributeKey(at))
+		}
+	}
+	m.changed()
+}
+
+// columnScaler is a known scaler of a column, in rotation, on a new association.
+func (s *session) columnScaler() (at cosem.Attribute, ok bool) {
+	l := s.st.history.layout
+	if l == nil || !s.fresh {
+		return at, false
+	}
 	r := *s.r
-	r.items = s.st.history.layout.items
+	r.items = l.items
+	return r.planReads(s.memory()).nextScaler(s.memory())
+}
+
+// columnScalers reads scalers and units of the columns that are not known.
+func (s *session) columnScalers(ctx context.Context, a *profileAsked) error {
+	r, h := *s.r, s.st.history
+	r.items = h.layout.items
+	if h.before != nil {
+		r.items = slices.Concat(r.items, h.before.items)
+	}
 	s.r, s.st.plan = &r, nil
 	s.begin()
+	s.scalers = a.scalers
 	m := s.memory()
 	var list []ask
 	for _, at := range s.plan.missingScalers(m) {
 		list = append(list, ask{at: at, what: askScaler})
 	}
-	if len(list) == 0 && s.fresh {
-		if at, ok := s.plan.nextScaler(m); ok {
-			list = append(list, ask{at: at, what: askScaler})
+	if len(list) > 0 {
+		if err := s.askFor(ctx, list); err != nil {
+			return err
 		}
-	}
-	if len(list) == 0 {
-		return nil
-	}
-	if err := s.askFor(ctx, list); err != nil {
-		return err
 	}
 	if err := s.settleScalers(ctx); err != nil {
 		return err

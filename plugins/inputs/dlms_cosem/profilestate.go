@@ -33,6 +33,8 @@ type profileRecord struct {
 	Proven   bool             `json:"proven,omitempty"` // the anchor was found by that rung
 	Entry    uint32           `json:"entry,omitempty"`  // where the anchor was, by entry
 	Entries  uint32           `json:"entries,omitempty"`
+	Ends     int8             `json:"ends,omitempty"`   // positive: the first entry is the oldest one; negative: the newest
+	Held     int64            `json:"held,omitempty"`   // rows that it had in the last run
 	Offset   *time.Duration   `json:"offset,omitempty"` // of the meter's clock from ours
 	At       time.Time        `json:"at,omitzero"`      // when it had that
 	RereadAt time.Time        `json:"reread_at,omitzero"`

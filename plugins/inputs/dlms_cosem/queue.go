@@ -193,6 +193,7 @@ func (l *link) started(j *job, now time.Time) (skipped int) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	switch due := j.due; {
+	case j.onward: // when it is due by itself stays
 	case j.r.schedule.ByClock(): // is set
 	case j.r.schedule.Method == schedule.Polling:
 		j.due = j.r.schedule.AfterPoll(due, now)

@@ -70,7 +70,7 @@ func (l *link) resend(fits func(*profile) bool, span profileSpan) (names []strin
 		if len(j.resend) < mostResends {
 			j.resend = append(j.resend, span)
 		}
-		j.call(time.Now())
+		j.further = time.Now() // as more of a profile: when it is read by itself stays
 	}
 	l.mu.Unlock()
 	l.rouse()
@@ -84,8 +84,9 @@ func (l *link) takeResends(j *job) {
 	j.resend = nil
 	l.mu.Unlock()
 	for _, st := range j.list {
-		if h := st.history; h != nil {
+		if h := st.history; h != nil && len(spans) > 0 {
 			h.asked = append(h.asked, spans...)
+			st.wanted, st.more = true, true
 		}
 	}
 }
