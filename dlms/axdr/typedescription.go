@@ -68,7 +68,7 @@ func (t TypeDescription) Counted(contents []byte, size int) bool {
 		return false
 	}
 	if _, each, _ := t.size(0); each >= 0 {
-		return each > 0 && int64(size)%each != 0
+		return size > 0 && (each == 0 || int64(size)%each != 0)
 	}
 	if len(contents) < size {
 		return false

@@ -117,6 +117,7 @@ func FuzzTypeDescription(f *testing.F) {
 	f.Add(octets(f, "0202 09 01 0002 11 05 01AA 02 05 06"))
 	f.Add(octets(f, "01 FFFF 01 FFFF 11 84 7FFFFFFF 00"))
 	f.Add(octets(f, "0202 16 01 3030 00 02 3000"))
+	f.Add(octets(f, "01 0000 20 01 00")) // no elements by the description: then the octet is a count
 	f.Fuzz(func(t *testing.T, b []byte) {
 		d, rest, err := axdr.CutTypeDescription(b)
 		if err != nil {
