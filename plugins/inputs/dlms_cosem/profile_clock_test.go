@@ -182,6 +182,8 @@ func TestProfileClockJumps(t *testing.T) {
 		} {
 			for _, back := range []bool{false, true} { // the clock is put right again after a day
 				t.Run(fmt.Sprintf("%s, %s, righted %t", name, meter, back), func(t *testing.T) {
+					t.Parallel()
+					cfg := cfg
 					cfg.Past = 5 * day
 					past(t, profileConf(historyTop, hourly, "lookback = \"1d\""), cfg, func(x *pastTest) {
 						begin := time.Now()

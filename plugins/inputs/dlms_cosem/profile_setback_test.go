@@ -41,6 +41,7 @@ func TestProfileSetBackSeen(t *testing.T) {
 	for _, by := range []time.Duration{10 * time.Minute, 30 * time.Minute, 2 * time.Hour, 10 * time.Hour} {
 		for name, cut := range map[string]time.Duration{"whole": 0, "cut": 3 * time.Hour, "cut at once": 5 * time.Minute} {
 			t.Run(by.String()+" "+name, func(t *testing.T) {
+				t.Parallel()
 				past(t, profileConf(historyTop, "method = \"polling\"\ninterval = \"5m\"", ""), history.Config{Past: 10 * 24 * time.Hour}, func(x *pastTest) {
 					begin := time.Now()
 					later(24*time.Hour + 7*time.Minute)

@@ -158,6 +158,7 @@ func TestProfileQuirks(t *testing.T) {
 		"data index":          encoding(history.Encoding{DataIndex: true}),
 	} {
 		t.Run(name, func(t *testing.T) {
+			t.Parallel()
 			cfg.Past = 30 * 24 * time.Hour
 			top := historyTop
 			if cfg.Location != nil {
