@@ -3,7 +3,8 @@ package history
 import "time"
 
 const (
-	// MostOctets is how large the answer to one request may be: memory of the meter, time on the line, and what is lost if it is cut off.
+	// MostOctets is how large the answer to one request may be, before it is broken off and gone on with in smaller parts: memory of
+	// the meter, time on the line, and what is lost if it is cut off.
 	MostOctets = 64 << 10
 	// wanted is what is aimed at below it: rows differ in length.
 	wanted = 48 << 10

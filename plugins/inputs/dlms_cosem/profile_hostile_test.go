@@ -56,6 +56,7 @@ func TestProfileEndless(t *testing.T) {
 				past(t, besideConf(historyTop, "lookback = \"1d\""), cfg, func(x *pastTest) {
 					begin := time.Now()
 					later(time.Hour + 2*time.Minute)
+					require.Len(x, x.rows(profileMeasurement), 100)
 					before, rows := heap(), len(x.rows(profileMeasurement))
 					x.m.Endless(step)
 					later(2 * time.Hour)

@@ -400,5 +400,3 @@ func TestProfileMaxAge(t *testing.T) {
 		require.InDelta(x, 2*96+8, late, 6)
 	})
 }
-
-// meterOf is the meter behind a plan of the network.

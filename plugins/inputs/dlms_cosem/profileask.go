@@ -35,8 +35,6 @@ const (
 	unlimited = 10_000_000
 	// slackRows may be captured while the meter answers.
 	slackRows = 1000
-	// tooLong is how many times MostOctets an answer may have before it is broken off, and asked for in smaller parts.
-	tooLong = 4
 )
 
 // errBroken says that an answer was broken off by us: what came of it is good.
@@ -246,7 +244,7 @@ func (s *session) take(ctx context.Context, sel *cosem.Selection, q *query, rung
 		switch {
 		case a.rows > most:
 			return &endlessError{a.rows, most}
-		case rung != history.Whole && a.octets > tooLong*history.MostOctets:
+		case rung != history.Whole && a.octets > history.MostOctets:
 			return errBroken
 		}
 		row, err := x.row(d)
