@@ -146,6 +146,7 @@ func TestProfileQuirks(t *testing.T) {
 		"whole":               {Capacity: 500, Selective: history.Selective{NoSelectiveAccess: true}},
 		"whole, newest first": {Capacity: 500, LIFO: true, Selective: history.Selective{NoSelectiveAccess: true}},
 		"selection ignored":   {Capacity: 500, Selective: history.Selective{IgnoreSelectors: true}},
+		"nothing but whole":   {Capacity: 500, Selective: history.Selective{NoRange: true, NoEntry: true, RefuseEmpty: true}},
 		"error when empty":    selective(history.Selective{ErrorOnEmpty: xdlms.ObjectUnavailable}),
 		"null when empty":     selective(history.Selective{NullOnEmpty: true}),
 		"null times":          encoding(history.Encoding{NullTimes: true}),

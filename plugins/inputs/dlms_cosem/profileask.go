@@ -88,6 +88,8 @@ func (s *session) climbDown(ctx context.Context, q *query) (*answer, error) {
 			candidate = int(rung)
 		case a.inside == 0 && a.rows > 0 && rung < history.ByEntry: // a selection means nothing to it
 			rung, empty = history.ByEntry, -1
+		case a.rows == 0 && rung == history.ByEntry: // it has rows, and gives none of them to any selection
+			empty = -1
 		case a.rows == 0 && empty < 0:
 			empty = int(rung)
 		default:
@@ -102,6 +104,8 @@ func (s *session) climbDown(ctx context.Context, q *query) (*answer, error) {
 	case s.entries == 0 || empty >= 0 && !expected:
 		return s.nothing(q), nil
 	case empty >= 0: // the row that was read last is not there, nor another one: another time may tell
+		return &answer{}, nil
+	case refusal == nil:
 		return &answer{}, nil
 	default:
 		return nil, refusal
