@@ -80,6 +80,9 @@ func deviceTags(r *request, dev *device) map[string]string {
 	if dev.id != "" {
 		tags["device"] = dev.id
 	}
+	if r.profile != nil {
+		tags["profile"] = r.profile.name
+	}
 	if r.logical != 1 {
 		tags["logical"] = strconv.Itoa(int(r.logical))
 	}
@@ -176,7 +179,6 @@ func (add adder) addStatus(r *request, dev *device, run *outcome, skipped int) {
 		"tx_bytes":     run.stats.TxBytes,
 	}
 	if r.profile != nil {
-		tags["profile"] = r.profile.name
 		fields["rows"], fields["gaps"] = run.rows, run.gaps
 		if run.clockOffset != nil {
 			fields["clock_offset"] = run.clockOffset.Round(time.Millisecond).Seconds()

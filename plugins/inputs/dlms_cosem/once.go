@@ -158,13 +158,8 @@ func newReading(it *item, dev *device, x *reading) Reading {
 		r.Value = r.Text
 	case !x.got && len(x.raw) > 0:
 		r.Text = cleanText(x.raw.String())
-	case !x.got:
-	case x.v.hasText:
-		r.Text, r.Value = x.v.text, x.v.text
-	case x.v.hasFlag:
-		r.Text, r.Value = fmt.Sprint(x.v.flag), x.v.flag
-	case x.v.hasNumber:
-		r.Text, r.Value = formatNumber(x.v.number), x.v.number
+	case x.got:
+		r.Text, r.Value = x.v.shown()
 	default:
 	}
 	return r

@@ -225,7 +225,7 @@ func (s *session) take(ctx context.Context, sel *cosem.Selection, q *query, rung
 	h, a := s.st.history, &answer{}
 	accept := q.accept || rung == history.Whole
 	sift := &history.Sift[[]profileValue]{Order: h.record.Facts.Order, Period: h.layout.period}
-	k := &handover{s: s, h: h, t: q.target, sift: sift, tags: s.profileTags()}
+	k := &handover{s: s, h: h, t: q.target, sift: sift, tags: deviceTags(s.r, s.st.device)}
 	if sift.Pass = k.pass; h.record.Facts.LIFO {
 		sift.Supposed = history.NewestFirst
 	}

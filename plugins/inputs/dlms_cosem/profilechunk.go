@@ -112,8 +112,7 @@ func (s *session) planReread(now time.Time) {
 	case h.p.reread == 0:
 	case rec.RereadAt.IsZero() || rec.RereadAt.After(host):
 		rec.RereadAt, h.dirty = host, true
-	case host.Sub(rec.RereadAt) >= h.p.reread && len(rec.Resend) < mostResends:
-		rec.Resend = append(rec.Resend, profileSpan{From: now.Add(-h.p.reread - h.layout.period), To: now})
+	case host.Sub(rec.RereadAt) >= h.p.reread && rec.resend(profileSpan{From: now.Add(-h.p.reread - h.layout.period), To: now}):
 		rec.RereadAt, h.dirty = host, true
 	default:
 	}
@@ -134,8 +133,8 @@ func (s *session) setBack(t *target) {
 		return
 	}
 	s.l.d.Log.Infof("%s: The meter's clock was set back: profile %q is read once more from %s on", s.r.where(s.st.device), h.p.name, lowest.Format(time.RFC3339))
-	if t.pos.Covered.Before(latest) && len(rec.Resend) < mostResends {
-		rec.Resend = append(rec.Resend, profileSpan{From: t.pos.Covered.Add(1), To: latest})
+	if t.pos.Covered.Before(latest) {
+		rec.resend(profileSpan{From: t.pos.Covered.Add(1), To: latest})
 	}
 	t.pos = history.Position{Covered: lowest.Add(-h.layout.period)}
 	rec.Position, h.cursor, h.dirty = t.pos, nil, true

@@ -41,7 +41,7 @@ func (s *session) compactData(ctx context.Context, t *target) error {
 		s.holdBack(err)
 		return nil
 	}
-	k := &handover{s: s, h: h, t: t, tags: s.profileTags()}
+	k := &handover{s: s, h: h, t: t, tags: deviceTags(s.r, s.st.device)}
 	k.sift = &history.Sift[[]profileValue]{Order: history.OldestFirst, Pass: k.pass}
 	k.sift.Begin(t.pos)
 	k.sift.Row(r)

@@ -49,7 +49,8 @@ type column struct {
 func unixClock() obis.Code { return obis.Code{0, 0, 1, 1, 0, 255} }
 
 func localClock() cosem.CaptureObject {
-	return cosem.CaptureObject{Class: cosem.Clock, Instance: obis.Code{0, 0, 1, 0, 0, 255}, Attribute: 2}
+	at := clockAttribute()
+	return cosem.CaptureObject{Class: at.Class, Instance: at.Instance, Attribute: at.ID}
 }
 
 // newLayout makes a layout of what a profile says of itself.
@@ -111,25 +112,17 @@ func (f *profileFacts) same(g *profileFacts) bool {
 // if there is one.
 func (p *profile) column(o cosem.CaptureObject) column {
 	c := column{index: int(o.DataIndex), whole: o.Attribute == 0}
-	conf := Item{}
-	for i := range p.known {
-		k := &p.known[i]
-		id := int8(2)
-		if k.Attribute != nil {
-			id = int8(*k.Attribute)
-		}
-		if code, err := obis.Parse(k.OBIS); err == nil && code == o.Instance && id == valueID(o) && k.Element == nil {
-			conf = *k
-			break
-		}
+	class, id := int(o.Class), int(valueID(o))
+	conf, same := Item{}, Item{OBIS: o.Instance.String(), Attribute: &id}
+	if i := slices.IndexFunc(p.known, func(k Item) bool { return k.alike(same) && k.Element == nil }); i >= 0 {
+		conf = p.known[i]
 	}
 	for _, chosen := range p.columns {
 		if chosen.name != "" && chosen.fits(o) {
 			conf.Name = chosen.name
 		}
 	}
-	class, id := int(o.Class), int(valueID(o))
-	conf.OBIS, conf.Attribute, conf.Timestamp, conf.BaseName, conf.Index = o.Instance.String(), &id, "", nil, nil
+	conf.OBIS, conf.Attribute, conf.Timestamp, conf.BaseName, conf.Index = same.OBIS, same.Attribute, "", nil, nil
 	if class != 0 {
 		conf.Class = &class
 	}

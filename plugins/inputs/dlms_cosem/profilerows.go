@@ -17,9 +17,6 @@ type profileValue struct {
 	got   bool
 }
 
-// errLayout is a row that the columns do not fit.
-var errLayout = errors.New("the row does not fit the profile's columns")
-
 // profileReader makes rows of what the meter returns in one answer.
 type profileReader struct {
 	s    *session
@@ -46,7 +43,7 @@ func (x *profileReader) row(d axdr.Data) (r history.Row[[]profileValue], err err
 	cells, err := cutter.Cut(d)
 	if err != nil {
 		x.h.beginRows() // what is left out in the next rows refers to this one
-		return r, fmt.Errorf("%w: %w", errLayout, err)
+		return r, fmt.Errorf("the row does not fit the profile's columns: %w", err)
 	}
 	if l.clock < 0 {
 		return r, fmt.Errorf("the profile has no clock among its columns: its rows have no time")

@@ -30,7 +30,7 @@ type historyError struct {
 func (e *historyError) Error() string { return fmt.Sprintf("profile %q: %v", e.profile, e.err) }
 func (e *historyError) Unwrap() error { return e.err }
 
-// asked is what a run begins with: who the meter is, its clock, and what the
+// profileAsked is what a run begins with: who the meter is, its clock, and what the
 // profile says of itself.
 type profileAsked struct {
 	captured, period, order, sort, entries, clock axdr.Data
@@ -47,9 +47,7 @@ func (s *session) readProfile(ctx context.Context) error {
 		s.l.d.Log.Warnf("%s: The position in profile %q cannot be used: %v; it is read from lookback on", s.r.where(s.st.device), h.p.name, err)
 	}
 	for _, span := range h.asked {
-		if len(h.record.Resend) < mostResends {
-			h.record.Resend, h.dirty = append(h.record.Resend, span), true
-		}
+		h.dirty = h.record.resend(span) || h.dirty
 	}
 	h.asked = nil
 	s.keepProfile()
@@ -76,18 +74,6 @@ func (s *session) keepProfile() {
 		s.l.d.Log.Warnf("%s: The position in profile %q cannot be kept: %v; after the next start rows are written once more", s.r.where(s.st.device), h.p.name, err)
 	}
 	h.dirty, h.failing = false, err != nil
-}
-
-// budget limits one step of a profile as the timeout limits a request: what is
-// read in many steps takes longer than any one of them.
-func (s *session) budget(ctx context.Context, step func(context.Context) error) error {
-	limited, cancel := context.WithTimeout(ctx, s.r.timeout)
-	defer cancel()
-	err := step(limited)
-	if err != nil && ctx.Err() == nil && limited.Err() != nil {
-		err = &budgetError{limit: s.r.timeout.String(), stats: s.o.stats, err: err}
-	}
-	return err
 }
 
 // beginProfile asks who answers, and what the profile is.

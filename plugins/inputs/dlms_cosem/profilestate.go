@@ -47,6 +47,15 @@ type profileSpan struct {
 	To   time.Time `json:"to"`
 }
 
+// resend notes a range that is to be written again, unless too many wait.
+func (rec *profileRecord) resend(span profileSpan) bool {
+	room := len(rec.Resend) < mostResends
+	if room {
+		rec.Resend = append(rec.Resend, span)
+	}
+	return room
+}
+
 // historian reads one profile of one device, run after run. It belongs to the
 // goroutine of its link.
 type historian struct {
@@ -186,11 +195,4 @@ func newRow(r *request, tags map[string]string, cells []profileValue, at time.Ti
 		return nil
 	}
 	return metric.New(r.measurement, tags, fields, at.UTC())
-}
-
-// profileTags are the tags of the rows.
-func (s *session) profileTags() map[string]string {
-	tags := deviceTags(s.r, s.st.device)
-	tags["profile"] = s.r.profile.name
-	return tags
 }

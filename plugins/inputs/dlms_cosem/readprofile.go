@@ -79,7 +79,6 @@ func (d *DLMS) ReadProfile(ctx context.Context, how ProfileOptions, head func([]
 	defer l.hangUp()
 	st := l.queue[0].list[0]
 	x := &profileShow{h: st.history, how: how, head: head, row: row, tags: deviceTags(r, st.device), r: r}
-	x.tags["profile"] = p.name
 	x.h.give = x.give
 	from := how.From
 	if from.IsZero() {
@@ -166,14 +165,9 @@ func (x *profileShow) give(s *session, at time.Time, values []profileValue) erro
 }
 
 func shownCell(v *profileValue) ProfileCell {
-	switch {
-	case !v.got:
+	if !v.got {
 		return ProfileCell{}
-	case v.v.hasText:
-		return ProfileCell{Text: v.v.text, Value: v.v.text}
-	case v.v.hasFlag:
-		return ProfileCell{Text: fmt.Sprint(v.v.flag), Value: v.v.flag}
-	default:
-		return ProfileCell{Text: formatNumber(v.v.number), Value: v.v.number}
 	}
+	text, value := v.v.shown()
+	return ProfileCell{Text: text, Value: value}
 }

@@ -103,9 +103,14 @@ func (d *DLMS) slot(ctx context.Context) (free func(), err error) {
 
 // run keeps to the request's timeout.
 func (s *session) run(ctx context.Context, short time.Duration, login dlms.AssociationConfig, resumed bool) error {
-	if s.r.profile != nil { // each step has its own limit
+	if s.r.profile != nil { // what is read in many steps takes longer than any one of them: each has a limit
 		return s.exchange(ctx, short, login, resumed)
 	}
+	return s.budget(ctx, func(ctx context.Context) error { return s.exchange(ctx, short, login, resumed) })
+}
+
+// budget limits a request, or a step of a profile, to the timeout.
+func (s *session) budget(ctx context.Context, do func(context.Context) error) error {
 	limit := s.r.timeout
 	if s.wantsNames() {
 		limit *= namesTimeouts
@@ -113,7 +118,7 @@ func (s *session) run(ctx context.Context, short time.Duration, login dlms.Assoc
 	limited, cancel := context.WithTimeout(ctx, limit)
 	defer cancel()
 	began := time.Now()
-	err := s.exchange(limited, short, login, resumed)
+	err := do(limited)
 	// The deadline of a connection may pass a moment before the timer of the context that set it.
 	if err != nil && ctx.Err() == nil && (limited.Err() != nil || time.Since(began) >= limit) {
 		err = &budgetError{limit: limit.String(), stats: s.o.stats, err: err}
@@ -138,7 +143,7 @@ func (s *session) exchange(ctx context.Context, short time.Duration, login dlms.
 		s.o.associated, s.readings = false, nil
 	}
 	began := time.Now()
-	if err := s.budget(ctx, func(ctx context.Context) error { return s.open(ctx, short, login) }); err != nil {
+	if err := s.openLimited(ctx, short, login); err != nil {
 		return err
 	}
 	s.o.associated = true
@@ -149,6 +154,15 @@ func (s *session) exchange(ctx context.Context, short time.Duration, login dlms.
 	err := s.work(ctx)
 	s.end(ctx, err)
 	return err
+}
+
+// openLimited is open, which has a limit of its own where not all of the
+// exchange has one.
+func (s *session) openLimited(ctx context.Context, short time.Duration, login dlms.AssociationConfig) error {
+	if s.r.profile == nil {
+		return s.open(ctx, short, login)
+	}
+	return s.budget(ctx, func(ctx context.Context) error { return s.open(ctx, short, login) })
 }
 
 // work is what an association is there for.

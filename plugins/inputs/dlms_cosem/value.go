@@ -29,6 +29,20 @@ type value struct {
 	scalable  bool // scaler and unit belong to the number
 }
 
+// shown is a value for people, and for programs: string, bool or float64.
+func (v *value) shown() (text string, is any) {
+	switch {
+	case v.hasText:
+		return v.text, v.text
+	case v.hasFlag:
+		return fmt.Sprint(v.flag), v.flag
+	case v.hasNumber:
+		return formatNumber(v.number), v.number
+	default:
+		return "", nil
+	}
+}
+
 func numberValue(n float64) (value, error) {
 	if math.IsNaN(n) || math.IsInf(n, 0) {
 		return value{}, fmt.Errorf("the meter returned %v, which is no number", n)
